@@ -1,0 +1,102 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// A library module below `Sources/Shared`; its dependencies are the layer rule of docs/architecture.md.
+func shared(_ name: String, _ dependencies: [String] = []) -> Target {
+    .target(
+        name: name,
+        dependencies: dependencies.map { .byName(name: $0) },
+        path: "Sources/Shared/\(name)",
+        swiftSettings: settings)
+}
+
+/// The shim of one C library that comes from the system.
+func system(_ name: String, pkgConfig: String, package: String) -> Target {
+    .systemLibrary(
+        name: name,
+        path: "Sources/CLibraries/\(name)",
+        pkgConfig: pkgConfig,
+        providers: [.apt([package])])
+}
+
+func program(_ name: String, _ dependencies: [String]) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: dependencies.map { .byName(name: $0) },
+        path: "Sources/\(name)",
+        swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [String] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests",
+        dependencies: ([name] + dependencies).map { .byName(name: $0) },
+        path: "Tests/\(name)Tests",
+        swiftSettings: settings)
+}
+
+let package = Package(
+    name: "milvus-backup",
+    products: [
+        .executable(name: "milvus-backup", targets: ["Coordinator"]),
+        .executable(name: "milvus-backup-agent", targets: ["Agent"]),
+    ],
+    targets: [
+        // MARK: C libraries
+        system("CCrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
+        system("CCurl", pkgConfig: "libcurl", package: "libcurl4-openssl-dev"),
+        system("CExpat", pkgConfig: "expat", package: "libexpat1-dev"),
+        system("CYAML", pkgConfig: "yaml-0.1", package: "libyaml-dev"),
+        system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
+
+        // MARK: Libraries, lowest layer first
+        shared("Support"),
+        shared("JSON", ["Support"]),
+        shared("CommandLineInterface", ["Support"]),
+        shared("HTTP", ["Support", "CCurl"]),
+        shared("ObjectStorage", ["Support", "HTTP", "CCrypto", "CExpat"]),
+        shared("MilvusClient", ["Support", "HTTP", "JSON"]),
+        shared("BackupFormat", ["Support", "JSON"]),
+        shared("Configuration", ["Support", "CYAML"]),
+        shared("ShardProtocol", ["Support", "CCrypto", "CZstd"]),
+        shared("ShardTransport", ["Support", "ShardProtocol"]),
+        shared("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),
+        shared("CopyWorker", ["Support", "ObjectStorage", "ShardProtocol", "ShardTransport"]),
+        shared("ConfiguredStores", ["Support", "Configuration", "ObjectStorage"]),
+
+        // MARK: Programs
+        program(
+            "Coordinator",
+            [
+                "Support", "JSON", "CommandLineInterface", "HTTP", "ObjectStorage", "MilvusClient", "BackupFormat",
+                "Configuration", "ShardProtocol", "ShardTransport", "ShardScheduling", "CopyWorker", "ConfiguredStores",
+            ]),
+        program(
+            "Agent",
+            [
+                "Support", "CommandLineInterface", "ObjectStorage", "Configuration", "ShardProtocol", "ShardTransport",
+                "CopyWorker", "ConfiguredStores",
+            ]),
+
+        // MARK: Tests
+        tests("Support"),
+        tests("JSON", ["Support"]),
+        tests("CommandLineInterface", ["Support"]),
+        tests("HTTP", ["Support"]),
+        tests("ObjectStorage", ["Support", "HTTP"]),
+        tests("MilvusClient", ["Support", "HTTP"]),
+        tests("BackupFormat", ["Support", "JSON"]),
+        tests("Configuration", ["Support"]),
+        tests("ShardProtocol", ["Support"]),
+        tests("ShardTransport", ["Support", "ShardProtocol"]),
+        tests("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),
+        tests("CopyWorker", ["Support", "ObjectStorage", "ShardProtocol", "ShardTransport"]),
+        tests("Coordinator", ["Support", "BackupFormat", "ObjectStorage", "ShardProtocol"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,96 @@
+import Support
+
+/// The two object stores that are configured. Nothing on the wire names a store in any other way.
+package enum StorageID: String, Sendable, Hashable, Codable, CaseIterable {
+    case milvus
+    case backup
+}
+
+/// One object, or one byte range of a large object, to be copied.
+package struct CopyTask: Sendable, Hashable, Codable {
+    /// Key below the shard's `sourcePrefix`.
+    package var source: String
+    /// Key below the shard's `destinationPrefix`; absent when it is the same as `source`.
+    package var destination: String?
+    /// Bytes of the whole object, as listed.
+    package var size: Int64
+    /// ETag of the source as listed; nil when unknown.
+    package var etag: String?
+    /// Version 1 has room for parts that several agents copy; nil means the whole object.
+    package var part: PartRange?
+
+    package init(source: String, destination: String? = nil, size: Int64, etag: String? = nil, part: PartRange? = nil) {
+        self.source = source
+        self.destination = destination
+        self.size = size
+        self.etag = etag
+        self.part = part
+    }
+}
+
+/// A part of a large object, uploaded into a multipart upload that the coordinator owns.
+package struct PartRange: Sendable, Hashable, Codable {
+    package var offset: Int64
+    package var length: Int64
+    package var uploadID: String
+    package var number: Int
+
+    package init(offset: Int64, length: Int64, uploadID: String, number: Int) {
+        self.offset = offset
+        self.length = length
+        self.uploadID = uploadID
+        self.number = number
+    }
+}
+
+/// How bytes get from one store to the other.
+package enum TransferMode: String, Sendable, Hashable, Codable {
+    /// The store copies; when it refuses, the bytes are streamed.
+    case auto
+    /// The store copies; when it refuses, the task fails.
+    case direct
+    /// The bytes pass through the worker.
+    case streaming
+}
+
+/// What one agent takes at a time.
+package struct Shard: Sendable, Hashable, Codable {
+    package var id: Int
+    package var source: StorageID
+    package var destination: StorageID
+    /// Put before every task's source key.
+    package var sourcePrefix: String
+    /// Put before every task's destination key.
+    package var destinationPrefix: String
+    package var mode: TransferMode
+    package var tasks: [CopyTask]
+
+    package init(
+        id: Int, source: StorageID, destination: StorageID, sourcePrefix: String, destinationPrefix: String,
+        mode: TransferMode, tasks: [CopyTask]
+    ) {
+        self.id = id
+        self.source = source
+        self.destination = destination
+        self.sourcePrefix = sourcePrefix
+        self.destinationPrefix = destinationPrefix
+        self.mode = mode
+        self.tasks = tasks
+    }
+
+    /// Bytes this shard moves.
+    package var bytes: Int64 { tasks.reduce(0) { $0 + ($1.part?.length ?? $1.size) } }
+}
+
+/// An agent's right to a shard. A later lease of the same shard has a higher epoch.
+package struct Lease: Sendable, Hashable, Codable {
+    package var job: String
+    package var shard: Int
+    package var epoch: Int
+
+    package init(job: String, shard: Int, epoch: Int) {
+        self.job = job
+        self.shard = shard
+        self.epoch = epoch
+    }
+}
