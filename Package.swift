@@ -84,19 +84,24 @@ let package = Package(
             ]),
 
         // MARK: Tests
+        .target(
+            name: "ObjectStorageTesting",
+            dependencies: ["Support", "ObjectStorage"],
+            path: "Tests/ObjectStorageTesting",
+            swiftSettings: settings),
         tests("Support"),
         tests("JSON", ["Support"]),
         tests("CommandLineInterface", ["Support"]),
         tests("HTTP", ["Support"]),
-        tests("ObjectStorage", ["Support", "HTTP"]),
+        tests("ObjectStorage", ["Support", "HTTP", "ObjectStorageTesting"]),
         tests("MilvusClient", ["Support", "HTTP"]),
         tests("BackupFormat", ["Support", "JSON"]),
         tests("Configuration", ["Support"]),
         tests("ShardProtocol", ["Support"]),
         tests("ShardTransport", ["Support", "ShardProtocol"]),
         tests("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),
-        tests("CopyWorker", ["Support", "ObjectStorage", "ShardProtocol", "ShardTransport"]),
-        tests("Coordinator", ["Support", "BackupFormat", "ObjectStorage", "ShardProtocol"]),
+        tests("CopyWorker", ["Support", "ObjectStorage", "ObjectStorageTesting", "ShardProtocol", "ShardTransport"]),
+        tests("Coordinator", ["Support", "BackupFormat", "ObjectStorage", "ObjectStorageTesting", "ShardProtocol"]),
     ],
     swiftLanguageModes: [.v6]
 )
