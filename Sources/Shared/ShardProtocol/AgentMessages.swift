@@ -34,7 +34,9 @@ package struct Hello: Sendable, Hashable, Codable {
     /// What it is configured to look at.
     package var stores: [StoreDescription]
 
-    package init(versions: [Int], name: String, instance: String, nonce: String, capacity: Int, stores: [StoreDescription]) {
+    package init(
+        versions: [Int], name: String, instance: String, nonce: String, capacity: Int, stores: [StoreDescription]
+    ) {
         self.versions = versions
         self.name = name
         self.instance = instance

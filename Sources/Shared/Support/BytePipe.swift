@@ -90,7 +90,8 @@ package final class BytePipe: Sendable {
             let room = capacity - state.buffer.count
             // A piece larger than the whole pipe is let in when the pipe is empty: else it could never pass.
             let oversized = wholly && bytes.count > capacity && state.buffer.count == 0
-            let count = oversized ? bytes.count : (wholly ? (bytes.count <= room ? bytes.count : 0) : min(room, bytes.count))
+            let count =
+                oversized ? bytes.count : (wholly ? (bytes.count <= room ? bytes.count : 0) : min(room, bytes.count))
             guard count > 0 else { return (0, nil, false) }
             state.buffer.append(UnsafeRawBufferPointer(rebasing: bytes[..<count]), capacity: max(capacity, count))
             defer { state.onReadable = nil }
@@ -107,7 +108,8 @@ package final class BytePipe: Sendable {
     ///
     /// - Throws: the error the producer failed with.
     package func tryRead(into buffer: UnsafeMutableRawBufferPointer) throws(BackupError) -> ReadResult {
-        let (result, failure, callback) = state.withLock { state -> (ReadResult, BackupError?, (@Sendable () -> Void)?) in
+        let (result, failure, callback) = state.withLock {
+            state -> (ReadResult, BackupError?, (@Sendable () -> Void)?) in
             if let failure = state.failure { return (.end, failure, nil) }
             let count = min(buffer.count, state.buffer.count)
             guard count > 0 else { return (state.finished ? .end : .wouldBlock, nil, nil) }

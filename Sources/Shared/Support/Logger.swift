@@ -65,9 +65,12 @@ package struct Logger: Sendable {
         log(.error, message(), fields)
     }
 
-    private func log(_ level: LogLevel, _ message: @autoclosure () -> String, _ fields: KeyValuePairs<String, any Sendable>) {
+    private func log(
+        _ level: LogLevel, _ message: @autoclosure () -> String, _ fields: KeyValuePairs<String, any Sendable>
+    ) {
         guard level >= self.level, !sinks.isEmpty else { return }
-        var line = "\(Timestamp.now().iso8601) \(level.name.uppercased()) \(label): \(message().escapingControlCharacters)"
+        var line =
+            "\(Timestamp.now().iso8601) \(level.name.uppercased()) \(label): \(message().escapingControlCharacters)"
         for (key, value) in fields { line += " \(key)=\(Logger.quoted(String(describing: value)))" }
         for sink in sinks { sink.write(line, level: level) }
     }
@@ -82,7 +85,9 @@ package struct Logger: Sendable {
 extension String {
     /// The text with control characters written as `\n`, `\t` or `\u{1b}`: safe to print in one line.
     package var escapingControlCharacters: String {
-        guard unicodeScalars.contains(where: { $0.value < 0x20 || (0x7f..<0xa0).contains($0.value) }) else { return self }
+        guard unicodeScalars.contains(where: { $0.value < 0x20 || (0x7f..<0xa0).contains($0.value) }) else {
+            return self
+        }
         var result = ""
         for scalar in unicodeScalars {
             switch scalar {

@@ -1,0 +1,61 @@
+import Glibc
+import Support
+import Synchronization
+
+/// The one live line at the bottom of a terminal; log lines push it down instead of mixing with it.
+final class LiveLine: Sendable {
+    private let isShown = Mutex(false)
+
+    /// Draws `text` over the line that is there, cut to the terminal's width.
+    func show(_ text: String) {
+        let width = max(20, LiveLine.terminalWidth() - 1)
+        isShown.withLock { shown in
+            writeAll("\r\u{1b}[K\(text.prefix(width))", to: STDERR_FILENO)
+            shown = true
+        }
+    }
+
+    /// Removes the line, so that something else can be written.
+    func clear() {
+        isShown.withLock { shown in
+            if shown { writeAll("\r\u{1b}[K", to: STDERR_FILENO) }
+            shown = false
+        }
+    }
+
+    private static func terminalWidth() -> Int {
+        var size = winsize()
+        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
+    }
+}
+
+/// Shows the progress of a job while it runs: a live line on a terminal, else a log line every few seconds.
+struct ProgressDisplay: Sendable {
+    /// Nil where standard error is no terminal.
+    var liveLine: LiveLine?
+    var logger: Logger
+
+    /// Runs `body` and shows `snapshot()` meanwhile.
+    func show<Result: Sendable>(
+        _ snapshot: @escaping @Sendable () async -> ProgressSnapshot, while body: () async throws -> Result
+    ) async throws -> Result {
+        let display = Task { await run(snapshot) }
+        defer {
+            display.cancel()
+            liveLine?.clear()
+        }
+        return try await body()
+    }
+
+    private func run(_ snapshot: @Sendable () async -> ProgressSnapshot) async {
+        let interval: Duration = liveLine == nil ? .seconds(5) : .milliseconds(200)
+        var meter = RateMeter()
+        while (try? await Task.sleep(for: interval)) != nil {
+            let current = await snapshot()
+            guard !Task.isCancelled else { return }
+            let line = current.line(rate: meter.rate(of: current.bytesDone, at: .now))
+            if let liveLine { liveLine.show(line) } else { logger.info(line) }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import Support
+import Synchronization
+import Testing
+
+/// Counts who is inside, and the most there have been at once.
+private final class Occupancy: Sendable {
+    private let state = Mutex((now: 0, most: 0))
+    var now: Int { state.withLock { $0.now } }
+    var most: Int { state.withLock { $0.most } }
+
+    func enter() {
+        state.withLock {
+            $0.now += 1
+            $0.most = max($0.most, $0.now)
+        }
+    }
+
+    func leave() { state.withLock { $0.now -= 1 } }
+}
+
+@Suite struct ConcurrencyTests {
+    @Test func aSemaphoreLetsNoMoreInThanItHasPermits() async throws {
+        let semaphore = AsyncSemaphore(permits: 3)
+        let inside = Occupancy()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<50 {
+                group.addTask {
+                    try await semaphore.withPermit {
+                        inside.enter()
+                        await Task.yield()
+                        inside.leave()
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(inside.most <= 3)
+        #expect(inside.now == 0)
+    }
+
+    @Test func aCanceledWaiterTakesNoPermit() async throws {
+        let semaphore = AsyncSemaphore(permits: 1)
+        try await semaphore.acquire()
+        let waiting = Task { try await semaphore.acquire() }
+        waiting.cancel()
+        await #expect(throws: CancellationError.self) { try await waiting.value }
+        semaphore.release()
+        try await semaphore.acquire()
+    }
+
+    @Test func resultsKeepTheOrderOfTheElements() async throws {
+        let results = try await mapInParallel(Array(0..<100), limit: 7) { number in
+            if number.isMultiple(of: 3) { await Task.yield() }
+            return number * 2
+        }
+        #expect(results == (0..<100).map { $0 * 2 })
+    }
+
+    @Test func theFirstErrorIsThrown() async {
+        await #expect(throws: BackupError.self) {
+            try await forEachInParallel(0..<10, limit: 2) { number in
+                if number == 5 { throw BackupError(.notFound, "five") }
+            }
+        }
+    }
+}

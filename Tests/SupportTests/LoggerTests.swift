@@ -1,0 +1,61 @@
+import Glibc
+import Support
+import Testing
+
+@Suite struct LoggerTests {
+    @Test func aLineHasTimeLevelLabelAndFields() throws {
+        let sink = MemorySink()
+        Logger(label: "backup", sinks: [sink]).info("copied", ["objects": 3, "name": "a b"])
+        let line = try #require(sink.lines.first)
+        #expect(line.hasSuffix(" INFO backup: copied objects=3 name=\"a b\""))
+        #expect(line.contains("T") && line.prefix(4).allSatisfy(\.isNumber))
+    }
+
+    @Test func lowerLevelsAreDropped() {
+        let sink = MemorySink()
+        let logger = Logger(label: "x", level: .warn, sinks: [sink])
+        logger.info("no")
+        logger.warn("yes")
+        #expect(sink.lines.count == 1)
+    }
+
+    @Test func nothingFromOutsideCanForgeALine() {
+        let sink = MemorySink()
+        Logger(label: "x", sinks: [sink]).info("bad\nINFO forged", ["key": "a\r\nb\u{1b}[2J"])
+        #expect(sink.lines.allSatisfy { !$0.contains("\n") && !$0.contains("\u{1b}") })
+    }
+
+    @Test func secretsPrintAsStars() {
+        let secret = Secret("hunter2")
+        #expect("\(secret)" == "****")
+        #expect(String(reflecting: secret) == "****")
+        #expect(String(describing: [secret]).contains("hunter2") == false)
+        var dumped = ""
+        dump(secret, to: &dumped)
+        #expect(!dumped.contains("hunter2"))
+    }
+
+    @Test func theFileIsRotatedBySize() throws {
+        let directory = "/tmp/milvus-backup-log-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        defer { _ = try? remove(directory) }
+        let path = "\(directory)/deep/backup.log"
+        let sink = try FileSink(path: path, maximumSize: 100, maximumBackups: 2)
+        for number in 0..<20 { sink.write("line \(number) " + String(repeating: "x", count: 30), level: .info) }
+        #expect(access(path, F_OK) == 0)
+        #expect(access("\(path).1", F_OK) == 0)
+        #expect(access("\(path).2", F_OK) == 0)
+        #expect(access("\(path).3", F_OK) != 0)
+    }
+
+    @Test func aLogFileThatCannotBeOpenedIsOneClearLine() {
+        #expect { try FileSink(path: "/proc/no/such/place.log", maximumSize: 0, maximumBackups: 0) } throws: {
+            ($0 as? BackupError)?.description.contains("/proc/no/such/place.log") == true
+        }
+    }
+
+    private func remove(_ directory: String) throws {
+        for name in ["deep/backup.log", "deep/backup.log.1", "deep/backup.log.2"] { unlink("\(directory)/\(name)") }
+        rmdir("\(directory)/deep")
+        rmdir(directory)
+    }
+}
