@@ -1,0 +1,68 @@
+import ObjectStorage
+import Support
+
+/// Takes the bytes of an object piece by piece; the buffer is lent for the call.
+typealias ByteSink = (UnsafeRawBufferPointer) throws -> Void
+
+/// Fills the buffer with the next bytes of an object and says how many came; 0 at the end.
+typealias ByteRefill = (UnsafeMutableRawBufferPointer) throws -> Int
+
+extension ObjectStore {
+    /// Writes an object that `produce` makes piece by piece, without holding it in memory.
+    ///
+    /// S3 wants to know the length first, so `produce` runs twice, once to count and once to send (more often when the
+    /// sending is retried), on a thread of its own: it must make the same bytes every time. What is small is kept from the
+    /// first run.
+    ///
+    /// - Returns: the length in bytes.
+    @discardableResult
+    func putStreamed(
+        _ key: String, producing produce: @escaping @Sendable (ByteSink) throws -> Void
+    ) async throws -> Int64 {
+        let smallSize = 1 << 20
+        let (length, small) = try await onDedicatedThread {
+            var length: Int64 = 0
+            var kept: [UInt8] = []
+            try produce { piece in
+                length += Int64(piece.count)
+                if length <= smallSize { kept.append(contentsOf: piece) } else { kept = [] }
+            }
+            return (length, length <= smallSize ? kept : nil)
+        }
+        if let small {
+            try await put(key, body: .bytes(small))
+            return length
+        }
+        try await withRetries {
+            let pipe = BytePipe()
+            async let producing: Void = onDedicatedThread {
+                do {
+                    try produce { try pipe.writeBlocking($0) }
+                    pipe.finish()
+                } catch {
+                    pipe.fail(BackupError(wrapping: error))
+                }
+            }
+            defer { pipe.cancel() }
+            try await put(key, body: .pipe(pipe, length: length))
+            try await producing
+        }
+        return length
+    }
+
+    /// Reads an object through `parse`, which runs on a thread of its own and sees a piece at a time.
+    ///
+    /// A connection that breaks is tried again from the start.
+    func getStreamed<Result: Sendable>(
+        _ key: String, parsing parse: @escaping @Sendable (ByteRefill) throws -> Result
+    ) async throws -> Result {
+        try await withRetries {
+            let pipe = BytePipe()
+            _ = try await get(key, range: nil, ifMatch: nil, into: pipe)
+            return try await onDedicatedThread {
+                defer { pipe.cancel() }
+                return try parse { try pipe.readBlocking(into: $0) }
+            }
+        }
+    }
+}
