@@ -1,0 +1,24 @@
+import BackupFormat
+
+/// What a user wants to have backed up.
+struct BackupRequest: Sendable {
+    /// How the data of collections is brought to storage before it is listed.
+    enum Strategy: String, Sendable, CaseIterable {
+        /// `bulk_flush` where the server can, else `serial_flush`.
+        case automatic = "auto"
+        /// Schema, indexes and partitions, no data.
+        case metaOnly = "meta_only"
+        /// What is in storage already.
+        case skipFlush = "skip_flush"
+        /// One flush for the whole cluster.
+        case bulkFlush = "bulk_flush"
+        /// Each collection is flushed on its own.
+        case serialFlush = "serial_flush"
+    }
+
+    /// Valid by ``BackupName``.
+    var name: String
+    /// Which collections.
+    var filter = CollectionFilter.everything
+    var strategy = Strategy.automatic
+}
