@@ -29,6 +29,8 @@ final class ScriptedServer: Sendable {
         port = Int(UInt16(bigEndian: address.sin_port))
         startThread { [self] in
             while case let connection = accept(listener, nil, nil), connection >= 0 {
+                // Children of other tests must not keep it open.
+                _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
                 let number = accepted.add(1, ordering: .relaxed).newValue
                 open.add(1, ordering: .relaxed)
                 startThread { [self] in
@@ -73,6 +75,7 @@ final class ServerConnection {
     let number: Int
     private var descriptor: Int32
     private var buffer: [UInt8] = []
+    private var resets = false
 
     init(_ descriptor: Int32, number: Int) {
         self.descriptor = descriptor
@@ -99,7 +102,8 @@ final class ServerConnection {
         let head = String(decoding: buffer[..<(end ?? 0)], as: UTF8.self)
         buffer.removeFirst((end ?? 0) + 4)
         let lines = head.split(separator: "\r\n")
-        let words = lines[0].split(separator: " ")
+        let words = (lines.first ?? "").split(separator: " ")
+        guard words.count == 3 else { throw Closed() }
         let fields = lines.dropFirst().map { line in
             let colon = line.firstIndex(of: ":") ?? line.endIndex
             return (String(line[..<colon]), String(line[colon...].dropFirst().drop { $0 == " " }))
@@ -137,12 +141,14 @@ final class ServerConnection {
 
     /// Makes `close` send a reset.
     func resetOnClose() {
+        resets = true
         var option = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
     }
 
     func close() {
         guard descriptor >= 0 else { return }
+        if !resets { shutdown(descriptor, Int32(SHUT_RDWR)) }
         _ = Glibc.close(descriptor)
         descriptor = -1
     }

@@ -54,6 +54,10 @@ static inline CURLcode curl_shim_set_socket_option_function(CURL *handle, curl_s
     return curl_easy_setopt(handle, CURLOPT_SOCKOPTFUNCTION, function);
 }
 
+static inline CURLcode curl_shim_set_prerequest_function(CURL *handle, curl_prereq_callback function) {
+    return curl_easy_setopt(handle, CURLOPT_PREREQFUNCTION, function);
+}
+
 static inline CURLcode curl_shim_get_long(CURL *handle, CURLINFO info, long *value) {
     return curl_easy_getinfo(handle, info, value);
 }
@@ -99,6 +103,11 @@ static inline int curl_shim_unacknowledged_bytes(curl_socket_t socket) {
 /// The file of certificate authorities that libcurl was built to use, or NULL.
 static inline const char *curl_shim_default_bundle(void) {
     return curl_version_info(CURLVERSION_NOW)->cainfo;
+}
+
+/// Major, minor and patch version of libcurl in three bytes.
+static inline unsigned int curl_shim_version(void) {
+    return curl_version_info(CURLVERSION_NOW)->version_num;
 }
 
 /// Names the calling thread, for `top` and debuggers; 15 bytes at most.

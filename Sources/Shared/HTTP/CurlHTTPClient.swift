@@ -10,7 +10,7 @@ package final class CurlHTTPClient: HTTPClient {
 
     /// - Parameters:
     ///   - loops: event loops, one thread each; as many as the machine has processors if not told otherwise.
-    ///   - maximumConnectionsPerHost: requests beyond it wait for their turn. Streamed uploads and HTTP/2 do not count.
+    ///   - maximumConnectionsPerHost: requests beyond it wait for their turn. Streamed uploads do not count.
     ///   - environment: looks up `SSL_CERT_FILE`, `SSL_CERT_DIR` and the variables of proxies.
     package init(
         loops: Int = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
@@ -60,8 +60,7 @@ package final class CurlHTTPClient: HTTPClient {
         do {
             if let startFailure { throw startFailure }
             let (origin, pathAndQuery) = try Origin.split(request.url)
-            let placement = balancer.place(
-                pipe: CurlHTTPClient.pipe(request, destination), sharedOrigin: request.version == .http2 ? origin : nil)
+            let placement = balancer.place(pipe: CurlHTTPClient.pipe(request, destination))
             let mailbox = mailboxes[placement.loop]
             return try await withTaskCancellationHandler {
                 try await withCheckedThrowingContinuation { reply in

@@ -63,6 +63,9 @@ final class EasyHandle {
     /// Bytes of request heads that were sent; 0 while there is no connection.
     var requestSize: Int64 { Int64(long(CURLINFO_REQUEST_SIZE)) }
 
+    /// Whether the transfer got a connection of its own making.
+    var hasNewConnection: Bool { long(CURLINFO_NUM_CONNECTS) > 0 }
+
     /// Bytes written to the socket that the peer has not acknowledged.
     var unacknowledgedBytes: Int {
         var socket = curl_socket_t(-1)

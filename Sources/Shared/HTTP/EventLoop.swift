@@ -18,6 +18,7 @@ final class EventLoop {
     private var idleHandles: [EasyHandle] = []
     /// Servers that do not answer `Expect: 100-continue`: asking them costs a second each time.
     private var ignoringExpectations: Set<Origin> = []
+    private var idlePlainConnections = IdlePlainConnections()
     /// When libcurl wants to be called without an event.
     private var curlDeadline: ContinuousClock.Instant?
     private var nextInspection: ContinuousClock.Instant?
@@ -50,7 +51,8 @@ final class EventLoop {
         curl_shim_multi_set_socket_function(multi, socketChanged)
         curl_shim_multi_set_timer_function(multi, timerChanged)
         curl_shim_multi_set_long(multi, CURLMOPT_MAXCONNECTS, max(64, 2 * connectionsPerOrigin))
-        curl_shim_multi_set_long(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX)
+        // No multiplexing: with several streams on one connection libcurl 7.88 loses trailers, and with them gRPC's status.
+        curl_shim_multi_set_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
     }
 
     deinit {
@@ -150,9 +152,8 @@ final class EventLoop {
         transfers[submission.id] = transfer
         if nextInspection == nil { nextInspection = now + EventLoop.inspectionInterval }
         if submission.cancellation.isSet { return end(transfer, with: canceled(submission.origin)) }
-        // Whoever empties a pipe never waits: all places might be taken by those who fill one. Multiplexed requests do not
-        // need a connection each.
-        if submission.uploadPipe == nil && submission.request.version == .http1 {
+        // Whoever empties a pipe never waits: all places might be taken by those who fill one.
+        if submission.uploadPipe == nil {
             guard admission.enter(submission.id, submission.origin) else { return }
             transfer.occupiesPlace = true
         }
@@ -163,6 +164,7 @@ final class EventLoop {
         guard let handle = idleHandles.popLast() ?? EasyHandle() else {
             return end(transfer, with: BackupError(.internalError, "\(transfer.submission.origin): out of memory"))
         }
+        idlePlainConnections.prepare(transfer)
         do throws(BackupError) {
             try handle.configure(for: transfer, share: share, environment)
         } catch {
@@ -190,6 +192,12 @@ final class EventLoop {
     // MARK: The end of a transfer
 
     private func end(_ transfer: Transfer, _ code: CURLcode) {
+        if transfer.plainReuse?.isRejected == true {
+            idlePlainConnections.missed(transfer)
+            giveBackHandle(transfer)
+            return begin(transfer)
+        }
+        if code == CURLE_OK { idlePlainConnections.left(by: transfer) }
         if transfer.ignoredExpectation { ignoringExpectations.insert(transfer.submission.origin) }
         transfer.complete(code, environment)
         release(transfer)
@@ -205,19 +213,22 @@ final class EventLoop {
         let submission = transfer.submission
         transfers[submission.id] = nil
         if transfers.isEmpty { nextInspection = nil }
-        if let handle = transfer.handle {
-            transfer.handle = nil
-            curl_multi_remove_handle(multi, handle.pointer)
-            handle.reset()
-            if idleHandles.count < EventLoop.maximumIdleHandles { idleHandles.append(handle) }
-        }
+        giveBackHandle(transfer)
         balancer.release(submission.placement)
-        guard submission.uploadPipe == nil && submission.request.version == .http1 else { return }
+        guard submission.uploadPipe == nil else { return }
         guard transfer.occupiesPlace else { return admission.withdraw(submission.id, submission.origin) }
         if let id = admission.leave(submission.origin), let next = transfers[id] {
             next.occupiesPlace = true
             begin(next)
         }
+    }
+
+    private func giveBackHandle(_ transfer: Transfer) {
+        guard let handle = transfer.handle else { return }
+        transfer.handle = nil
+        curl_multi_remove_handle(multi, handle.pointer)
+        handle.reset()
+        if idleHandles.count < EventLoop.maximumIdleHandles { idleHandles.append(handle) }
     }
 
     /// Ends what takes too long. Once in a while for all: cheaper than a timer for each.
@@ -228,7 +239,7 @@ final class EventLoop {
         let overdue = transfers.values.compactMap { transfer in transfer.reasonToEnd(at: now).map { (transfer, $0) } }
         for transfer in transfers.values where transfer.isRefused { transfer.endRefusedUpload() }
         for (transfer, reason) in overdue {
-            // A multiplexed connection on which nothing moves must not get new requests.
+            // HTTP/2 would only end the stream and keep a connection on which nothing moves.
             transfer.handle?.set(CURLOPT_FORBID_REUSE, true)
             end(transfer, with: reason)
         }

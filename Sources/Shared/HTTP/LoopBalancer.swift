@@ -3,15 +3,15 @@ import Synchronization
 
 /// Chooses the loop for each transfer and counts what runs on it.
 ///
-/// The two transfers of one pipe go to the same loop, where handing bytes on needs no other thread. HTTP/2 requests of one
-/// origin share a loop and so one connection. All others go where the least is running.
+/// The two transfers of one pipe go to the same loop, where handing bytes on needs no other thread. All others go where the
+/// least is running.
 final class LoopBalancer: Sendable {
     private let state: Mutex<LoopLoads>
 
     init(loops: Int) { state = Mutex(LoopLoads(count: loops)) }
 
-    func place(pipe: BytePipe?, sharedOrigin: Origin?) -> Placement {
-        state.withLock { $0.place(pipe: pipe.map { ObjectIdentifier($0) }, sharedOrigin: sharedOrigin) }
+    func place(pipe: BytePipe?) -> Placement {
+        state.withLock { $0.place(pipe: pipe.map { ObjectIdentifier($0) }) }
     }
 
     /// The transfer has ended; its pipe must have been alive until now.
@@ -31,12 +31,10 @@ struct LoopLoads {
 
     init(count: Int) { loads = [Int](repeating: 0, count: count) }
 
-    mutating func place(pipe: ObjectIdentifier?, sharedOrigin: Origin?) -> Placement {
+    mutating func place(pipe: ObjectIdentifier?) -> Placement {
         let loop: Int
         if let pipe, let known = pipes[pipe] {
             loop = known.loop
-        } else if let sharedOrigin {
-            loop = Int(UInt(bitPattern: sharedOrigin.hashValue) % UInt(loads.count))
         } else {
             loop = loads.indices.min { loads[$0] < loads[$1] } ?? 0
         }

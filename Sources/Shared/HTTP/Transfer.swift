@@ -30,6 +30,8 @@ final class Transfer {
     let expectsContinue: Bool
     /// The body had to be sent although the server did not answer `Expect: 100-continue`.
     private(set) var ignoredExpectation = false
+    /// For HTTP/2 without TLS where libcurl needs help.
+    var plainReuse: PlainReuse?
     var stallClock: StallClock
     private var started: ContinuousClock.Instant
 
@@ -57,6 +59,12 @@ final class Transfer {
     }
 
     // MARK: Callbacks
+
+    /// Whether the request may go out on the connection libcurl has chosen.
+    func acceptsConnection() -> Bool {
+        guard let handle else { return false }
+        return plainReuse?.accepts(isNew: handle.hasNewConnection) ?? true
+    }
 
     func receiveHeaderLine(_ line: UnsafeRawBufferPointer) -> Int {
         received += Int64(line.count)

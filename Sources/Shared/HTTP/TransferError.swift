@@ -31,8 +31,10 @@ func transferError(
         return unavailable("\(origin): the connection ended before the answer was complete")
     case CURLE_GOT_NOTHING:
         return unavailable("\(origin): the connection was closed without an answer")
-    case CURLE_SEND_ERROR, CURLE_SEND_FAIL_REWIND:
+    case CURLE_SEND_ERROR:
         return unavailable("\(origin): the connection was closed while the request was being sent")
+    case CURLE_SEND_FAIL_REWIND:
+        return unavailable("\(origin): the connection was closed when a part of the body had been sent")
     case CURLE_RECV_ERROR:
         return unavailable("\(origin): the connection broke while the answer was awaited")
     case CURLE_HTTP2, CURLE_HTTP2_STREAM:

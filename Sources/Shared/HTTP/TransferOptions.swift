@@ -27,6 +27,7 @@ extension EasyHandle {
         captureErrorText()
         curl_shim_set_pointer(pointer, CURLOPT_SHARE, share)
         setGeneralOptions(request)
+        setVersion(transfer)
         setRoute(transfer.submission, environment)
         if transfer.submission.origin.isSecure { setTrust(request.tls, environment) }
         try setMethodAndBody(transfer)
@@ -46,16 +47,24 @@ extension EasyHandle {
         set(CURLOPT_CONNECTTIMEOUT_MS, max(1, request.connectTimeout.milliseconds))
         set(CURLOPT_BUFFERSIZE, transferBufferSize)
         set(CURLOPT_EXPECT_100_TIMEOUT_MS, 1000)
-        switch request.version {
-        case .http1: set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
-        case .http2:
-            let isSecure = request.url.hasPrefix("https:")
-            set(CURLOPT_HTTP_VERSION, isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
-            set(CURLOPT_PIPEWAIT, true)
-            set(CURLOPT_HTTPPROXYTUNNEL, true)
-            // One connection serves all requests: when the host has gone, the kernel must end it for all of them.
-            curl_shim_set_socket_option_function(pointer, abandonSilentPeer)
+    }
+
+    private func setVersion(_ transfer: Transfer) {
+        guard transfer.submission.request.version == .http2 else {
+            return set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
         }
+        set(CURLOPT_HTTPPROXYTUNNEL, true)
+        // A request without an answer leaves the connection open: when the host has gone, the kernel must end it.
+        curl_shim_set_socket_option_function(pointer, abandonSilentPeer)
+        guard let reuse = transfer.plainReuse else {
+            let version =
+                transfer.submission.origin.isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+            return set(CURLOPT_HTTP_VERSION, version)
+        }
+        set(CURLOPT_HTTP_VERSION, reuse.joins ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
+        set(CURLOPT_FRESH_CONNECT, reuse.needsOwnConnection)
+        curl_shim_set_prerequest_function(pointer, connectionIsChosen)
+        set(CURLOPT_PREREQDATA, context: Unmanaged.passUnretained(transfer).toOpaque())
     }
 
     /// Where to connect. The name expected in the certificate takes the host's place in the URL, the Host header keeps it.
@@ -195,6 +204,10 @@ private let provideBody: curl_read_callback = { buffer, size, count, context in
 private let rewindBody: curl_seek_callback = { context, offset, origin in
     guard origin == SEEK_SET, transfer(context)?.rewind(to: Int64(offset)) == true else { return CURL_SEEKFUNC_FAIL }
     return CURL_SEEKFUNC_OK
+}
+
+private let connectionIsChosen: curl_prereq_callback = { context, _, _, _, _ in
+    transfer(context)?.acceptsConnection() == true ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
 }
 
 /// Ends a connection whose peer acknowledges nothing for half a minute (TCP_USER_TIMEOUT).
