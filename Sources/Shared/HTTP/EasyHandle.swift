@@ -58,6 +58,9 @@ final class EasyHandle {
     /// The `errno` of the last failed connection attempt, or 0.
     var systemError: Int32 { Int32(truncatingIfNeeded: long(CURLINFO_OS_ERRNO)) }
 
+    /// What the proxy answered to CONNECT, or 0.
+    var proxyStatus: Int { long(CURLINFO_HTTP_CONNECTCODE) }
+
     var uploadedBytes: Int64 { offset(CURLINFO_SIZE_UPLOAD_T) }
 
     /// Bytes of request heads that were sent; 0 while there is no connection.

@@ -10,6 +10,11 @@ func transferError(
     let systemError = handle?.systemError ?? 0
     let reason =
         systemError != 0 ? String(cString: strerror(systemError)) : String(cString: curl_easy_strerror(code))
+    if let status = handle?.proxyStatus, status >= 300 {
+        return BackupError(
+            .unavailable, "cannot connect to \(origin): the proxy answers with status \(status)",
+            hint: "check the environment variables of the proxy, such as HTTPS_PROXY", isRetryable: status >= 500)
+    }
     switch code {
     case CURLE_COULDNT_RESOLVE_HOST:
         return unavailable("cannot resolve host \(origin.host)", hint: "check the address and the name service")
