@@ -27,7 +27,14 @@ func failure(_ operation: () async throws -> Void) async -> BackupError? {
 }
 
 /// Bytes that repeat neither with the size of a buffer nor with that of a page.
-func pattern(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 % 251) } }
+func pattern(_ count: Int) -> [UInt8] {
+    let block = [UInt8](0..<251)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + block.count)
+    while bytes.count < count { bytes += block }
+    bytes.removeLast(bytes.count - count)
+    return bytes
+}
 
 extension BytePipe {
     /// A pipe that holds `bytes` and has ended.
