@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["GET", "HEAD", "PUT small", "PUT large", "PUT pipe"])
+    @Test(arguments: ["GET", "HEAD", "PUT small", "PUT large", "PUT pipe", "PUT small pipe"])
     func aRequestOnAClosingConnectionIsSentAgain(kind: String) async throws {
         let server = serverClosingOnReuse()
         #expect(try await client.send(HTTPRequest("GET", server.url)).status == 200)
@@ -100,6 +100,9 @@ import Testing
             switch kind {
             case "PUT small": HTTPRequest("PUT", server.url, body: .bytes(pattern(100)))
             case "PUT large": HTTPRequest("PUT", server.url, body: .bytes(pattern(100_000)))
+            // Gathered before it is sent.
+            case "PUT small pipe":
+                HTTPRequest("PUT", server.url, body: .pipe(try .holding(pattern(100)), length: 100))
             // Asked first, so that nothing was taken from the pipe.
             case "PUT pipe":
                 HTTPRequest("PUT", server.url, body: .pipe(try .holding(pattern(1_048_577)), length: 1_048_577))
@@ -113,7 +116,7 @@ import Testing
         let server = serverClosingOnReuse()
         #expect(try await client.send(HTTPRequest("GET", server.url)).status == 200)
         let error = await failure {
-            let body = HTTPRequest.Body.pipe(try .holding(pattern(1000)), length: 1000)
+            let body = HTTPRequest.Body.pipe(try .holding(pattern(100_000)), length: 100_000)
             _ = try await client.send(HTTPRequest("PUT", server.url, body: body))
         }
         #expect(error?.code == .unavailable)

@@ -60,6 +60,7 @@ package final class CurlHTTPClient: HTTPClient {
         do {
             if let startFailure { throw startFailure }
             let (origin, pathAndQuery) = try Origin.split(request.url)
+            try request.validate(for: origin)
             let placement = balancer.place(pipe: CurlHTTPClient.pipe(request, destination))
             let mailbox = mailboxes[placement.loop]
             return try await withTaskCancellationHandler {

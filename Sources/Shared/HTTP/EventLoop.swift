@@ -153,11 +153,18 @@ final class EventLoop {
         if nextInspection == nil { nextInspection = now + EventLoop.inspectionInterval }
         if submission.cancellation.isSet { return end(transfer, with: canceled(submission.origin)) }
         // Whoever empties a pipe never waits: all places might be taken by those who fill one.
-        if submission.uploadPipe == nil {
-            guard admission.enter(submission.id, submission.origin) else { return }
-            transfer.occupiesPlace = true
-        }
+        if submission.uploadPipe != nil { return beginUpload(transfer) }
+        guard admission.enter(submission.id, submission.origin) else { return }
+        transfer.occupiesPlace = true
         begin(transfer)
+    }
+
+    private func beginUpload(_ transfer: Transfer) {
+        do throws(BackupError) {
+            if try transfer.gatherBody() { begin(transfer) }
+        } catch {
+            end(transfer, with: error)
+        }
     }
 
     private func begin(_ transfer: Transfer) {
@@ -165,11 +172,7 @@ final class EventLoop {
             return end(transfer, with: BackupError(.internalError, "\(transfer.submission.origin): out of memory"))
         }
         idlePlainConnections.prepare(transfer)
-        do throws(BackupError) {
-            try handle.configure(for: transfer, share: share, environment)
-        } catch {
-            return end(transfer, with: error)
-        }
+        handle.configure(for: transfer, share: share, environment)
         transfer.begin(with: handle)
         let code = curl_multi_add_handle(multi, handle.pointer)
         if code != CURLM_OK {
@@ -179,7 +182,11 @@ final class EventLoop {
     }
 
     private func resume(_ id: TransferID, _ directions: PausedDirections) {
-        guard let transfer = transfers[id], let handle = transfer.handle else { return }
+        guard let transfer = transfers[id] else { return }
+        guard let handle = transfer.handle else {
+            if transfer.submission.uploadPipe != nil { beginUpload(transfer) }
+            return
+        }
         transfer.paused.subtract(directions)
         var pauses = CURLPAUSE_CONT
         if transfer.paused.contains(.receiving) { pauses |= CURLPAUSE_RECV }
@@ -252,6 +259,7 @@ final class EventLoop {
     private func shutDown() {
         let left = mailbox.close()
         for case .start(let submission) in left {
+            submission.uploadPipe?.cancel()
             submission.reply.resume(throwing: shutDownError)
             balancer.release(submission.placement)
         }

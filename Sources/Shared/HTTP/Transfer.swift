@@ -24,6 +24,11 @@ final class Transfer {
     private var isAnswered = false
     /// An error answer has come before the body was sent: no more of it is sent, the answer is the result.
     private(set) var isRefused = false
+    /// What is sent: the request's body, or what was gathered of it.
+    private(set) var outgoing: HTTPRequest.Body
+    private var gathered: [UInt8] = []
+    /// Bytes read from the pipe.
+    private var taken: Int64 = 0
     /// Body bytes handed to libcurl.
     private var provided: Int64 = 0
     private(set) var received: Int64 = 0
@@ -39,6 +44,7 @@ final class Transfer {
         self.submission = submission
         self.mailbox = mailbox
         self.expectsContinue = expectsContinue
+        outgoing = submission.request.body
         started = now
         stallClock = StallClock(limit: submission.request.stallTimeout, now: now)
     }
@@ -56,6 +62,41 @@ final class Transfer {
         case .bytes(let bytes): Int64(bytes.count)
         case .pipe(_, let length): length
         }
+    }
+
+    /// Takes a small body out of its pipe before anything is sent: it then goes out in one piece with the head, and libcurl
+    /// can send it again when the server has closed the connection.
+    ///
+    /// - Returns: true when the request can start; otherwise the loop is told to resume sending when there is more.
+    func gatherBody() throws(BackupError) -> Bool {
+        guard case .pipe(let pipe, let length) = outgoing, (1...initialBodySize).contains(length) else { return true }
+        if gathered.isEmpty { gathered = [UInt8](repeating: 0, count: Int(length)) }
+        while taken < length {
+            let rest = Int(taken)
+            let result = gathered.withUnsafeMutableBytes { bytes in
+                Result { () throws(BackupError) in
+                    try pipe.tryRead(into: UnsafeMutableRawBufferPointer(rebasing: bytes[rest...]))
+                }
+            }
+            switch try result.get() {
+            case .bytes(let count): taken += Int64(count)
+            case .end: throw endedEarly
+            case .wouldBlock:
+                resumeSending(when: pipe)
+                return false
+            }
+        }
+        outgoing = .bytes(gathered)
+        gathered = []
+        return true
+    }
+
+    private func resumeSending(when pipe: BytePipe) {
+        pipe.whenReadable { [mailbox, id = submission.id] in mailbox.post(.resume(id, .sending)) }
+    }
+
+    private var endedEarly: BackupError {
+        BackupError(.unavailable, "the data to send ended after \(taken) of \(bodyLength) bytes", isRetryable: true)
     }
 
     // MARK: Callbacks
@@ -144,7 +185,7 @@ final class Transfer {
         let wanted = UnsafeMutableRawBufferPointer(
             rebasing: buffer[..<Int(min(Int64(buffer.count), bodyLength - provided))])
         guard !wanted.isEmpty else { return 0 }
-        switch submission.request.body {
+        switch outgoing {
         case .none: return 0
         case .bytes(let bytes):
             bytes.withUnsafeBytes {
@@ -160,15 +201,14 @@ final class Transfer {
         do {
             switch try pipe.tryRead(into: buffer) {
             case .bytes(let count):
-                provided += Int64(count)
+                taken += Int64(count)
+                provided = taken
                 return count
             case .wouldBlock:
                 paused.insert(.sending)
-                pipe.whenReadable { [mailbox, id = submission.id] in mailbox.post(.resume(id, .sending)) }
+                resumeSending(when: pipe)
                 return Int(CURL_READFUNC_PAUSE)
-            case .end:
-                failure = BackupError(
-                    .unavailable, "the data to send ended after \(provided) of \(bodyLength) bytes", isRetryable: true)
+            case .end: failure = endedEarly
             }
         } catch {
             failure = error
@@ -178,7 +218,7 @@ final class Transfer {
 
     /// libcurl wants to send the body again on another connection.
     func rewind(to offset: Int64) -> Bool {
-        if case .bytes = submission.request.body, (0...bodyLength).contains(offset) {
+        if case .bytes = outgoing, (0...bodyLength).contains(offset) {
             provided = offset
             return true
         }
@@ -214,7 +254,7 @@ final class Transfer {
             if case .pipe(let pipe) = submission.destination, isAnswered {
                 _ = try pipe.tryWrite(UnsafeRawBufferPointer(start: nil, count: 0))
             }
-            if let pipe = submission.uploadPipe, provided < bodyLength {
+            if let pipe = submission.uploadPipe, taken < bodyLength {
                 _ = try pipe.tryRead(into: UnsafeMutableRawBufferPointer(start: nil, count: 0))
             }
             return nil
@@ -255,7 +295,7 @@ final class Transfer {
     }
 
     private func cancelUnreadUpload() {
-        if provided < bodyLength { submission.uploadPipe?.cancel() }
+        if taken < bodyLength { submission.uploadPipe?.cancel() }
     }
 
     private func answer(_ result: Result<HTTPResponse, any Error>) {
