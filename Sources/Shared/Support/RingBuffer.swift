@@ -5,10 +5,11 @@ struct RingBuffer {
     private var start = 0
     private(set) var count = 0
 
-    /// Adds all of `bytes`, growing to `capacity` or to what is needed, whichever is more.
+    /// Adds all of `bytes`, growing step by step up to `capacity`, or to what is needed: for small objects, touching all of a
+    /// large buffer would cost more than the transfer.
     mutating func append(_ bytes: UnsafeRawBufferPointer, capacity: Int) {
-        let needed = max(capacity, count + bytes.count)
-        if storage.count < needed { grow(to: needed) }
+        let needed = count + bytes.count
+        if storage.count < needed { grow(to: max(needed, min(capacity, max(storage.count * 2, 32 * 1024)))) }
         let size = storage.count
         let end = (start + count) % size
         storage.withUnsafeMutableBytes { ring in
