@@ -112,6 +112,36 @@ import Testing
         #expect(server.connectionCount == 2)
     }
 
+    /// It may have been carried out.
+    @Test(arguments: [HTTPRequest.Version.http1, .http2])
+    func aPostIsNotSentTwice(version: HTTPRequest.Version) async throws {
+        let posts = Atomic<Int>(0)
+        let server = ScriptedServer { connection in
+            if version == .http1 {
+                while let request = try connection.readRequest() {
+                    if request.body == [2], posts.add(1, ordering: .relaxed).newValue == 1 { return }
+                    try connection.respond()
+                }
+                return
+            }
+            var http = try ScriptedHTTP2(connection)
+            while true {
+                guard case .request(let stream, let body) = try http.nextEvent() else { continue }
+                if body == [2], posts.add(1, ordering: .relaxed).newValue == 1 { return }
+                try http.sendHead(stream, ends: true)
+            }
+        }
+        var request = HTTPRequest("POST", server.url, body: .bytes([1]))
+        request.version = version
+        #expect(try await client.send(request).status == 200)
+        request.body = .bytes([2])
+        let error = await failure { _ = try await client.send(request) }
+        #expect(error?.code == .unavailable)
+        #expect(error?.isRetryable == true)
+        #expect(posts.load(ordering: .relaxed) == 1)
+        #expect(try await client.send(request).status == 200)
+    }
+
     @Test func aStreamOnAClosingConnectionFailsAsRetryable() async throws {
         let server = serverClosingOnReuse()
         #expect(try await client.send(HTTPRequest("GET", server.url)).status == 200)

@@ -32,9 +32,9 @@ static inline CURLcode curl_shim_set_list(CURL *handle, CURLoption option, struc
     return curl_easy_setopt(handle, option, value);
 }
 
-/// The bytes are not copied and must live as long as the handle uses them.
-static inline CURLcode curl_shim_set_blob(CURL *handle, CURLoption option, void *bytes, size_t count) {
-    struct curl_blob blob = {bytes, count, CURL_BLOB_NOCOPY};
+/// The bytes are copied.
+static inline CURLcode curl_shim_set_blob(CURL *handle, CURLoption option, const void *bytes, size_t count) {
+    struct curl_blob blob = {(void *)bytes, count, CURL_BLOB_COPY};
     return curl_easy_setopt(handle, option, &blob);
 }
 

@@ -5,7 +5,8 @@ import Support
 /// Contract:
 /// - An answer of any status is a result and not an error. Errors are ``BackupError``: `unavailable` (name, connection,
 ///   TLS, reset), `timedOut`, `canceled`; their `isRetryable` says whether the network may recover by itself.
-/// - Nothing is retried here, and redirects are not followed.
+/// - Nothing is retried here, and redirects are not followed. Only when the server closes a kept-alive connection instead of
+///   answering, a request other than POST goes out again on another one, if all of its body can be sent again.
 /// - Cancelling the task ends the transfer and frees its connection. A download whose head was returned belongs to its
 ///   pipe from then on: its consumer ends it with ``BytePipe/cancel()``.
 /// - A request that ends before all bytes of its `pipe` body were read (an early answer, a failure, a cancellation) cancels

@@ -35,6 +35,8 @@ final class Transfer {
     let expectsContinue: Bool
     /// The body had to be sent although the server did not answer `Expect: 100-continue`.
     private(set) var ignoredExpectation = false
+    /// libcurl has begun to send it.
+    private var hasGoneOut = false
     /// For HTTP/2 without TLS where libcurl needs help.
     var plainReuse: PlainReuse?
     var stallClock: StallClock
@@ -104,7 +106,13 @@ final class Transfer {
     /// Whether the request may go out on the connection libcurl has chosen.
     func acceptsConnection() -> Bool {
         guard let handle else { return false }
-        return plainReuse?.accepts(isNew: handle.hasNewConnection) ?? true
+        // When the server closes a used connection, libcurl takes another one. What a POST does may have been done already.
+        if hasGoneOut && submission.request.method == "POST" && !expectsContinue {
+            failure = transferError(CURLE_GOT_NOTHING, submission, nil)
+            return false
+        }
+        hasGoneOut = plainReuse?.accepts(isNew: handle.hasNewConnection) ?? true
+        return hasGoneOut
     }
 
     func receiveHeaderLine(_ line: UnsafeRawBufferPointer) -> Int {
@@ -273,7 +281,8 @@ final class Transfer {
     func complete(_ code: CURLcode, _ environment: ConnectionEnvironment) {
         if let failure { return fail(failure) }
         if (code == CURLE_OK || isCutOff || isUsableAnswer) && head.isComplete { return succeed() }
-        fail(transferError(code == CURLE_OK ? CURLE_GOT_NOTHING : code, submission, handle, environment))
+        fail(
+            transferError(code == CURLE_OK ? CURLE_GOT_NOTHING : code, submission, handle, environment.certificateFile))
     }
 
     /// An error answer to a body that was not sent wholly counts even when the connection broke behind it.

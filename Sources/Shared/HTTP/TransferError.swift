@@ -3,8 +3,10 @@ import Glibc
 import Support
 
 /// What libcurl's `code` means for the caller. Says where and why, never what was sent.
+///
+/// - Parameter certificateFile: the authorities named by the environment.
 func transferError(
-    _ code: CURLcode, _ submission: Submission, _ handle: EasyHandle?, _ environment: ConnectionEnvironment
+    _ code: CURLcode, _ submission: Submission, _ handle: EasyHandle?, _ certificateFile: String? = nil
 ) -> BackupError {
     let origin = submission.origin
     let systemError = handle?.systemError ?? 0
@@ -31,7 +33,7 @@ func transferError(
         return BackupError(.timedOut, "cannot connect to \(origin) within \(limit)", isRetryable: true)
     case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
         CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_ENGINE_NOTFOUND, CURLE_SSL_ENGINE_SETFAILED:
-        return tlsError(code, submission, handle?.errorMessage ?? "", environment)
+        return tlsError(code, submission, handle?.errorMessage ?? "", certificateFile ?? "")
     case CURLE_PARTIAL_FILE:
         return unavailable("\(origin): the connection ended before the answer was complete")
     case CURLE_GOT_NOTHING:
@@ -61,20 +63,20 @@ private func unavailable(_ message: String, hint: String? = nil) -> BackupError 
 }
 
 private func tlsError(
-    _ code: CURLcode, _ submission: Submission, _ detail: String, _ environment: ConnectionEnvironment
+    _ code: CURLcode, _ submission: Submission, _ detail: String, _ certificateFile: String
 ) -> BackupError {
     let origin = submission.origin
     let tls = submission.request.tls
     let files = [
         tls.caCertPath, tls.clientCertPath, tls.clientKeyPath,
-        tls.caCertPath.isEmpty ? environment.certificateFile ?? "" : "",
+        tls.caCertPath.isEmpty ? certificateFile : "",
     ]
     for path in files where !path.isEmpty && access(path, R_OK) != 0 {
         return BackupError(.configuration, "TLS: cannot read \(path): \(String(cString: strerror(errno)))")
     }
     switch code {
     case CURLE_SSL_CACERT_BADFILE:
-        let file = [tls.caCertPath, environment.certificateFile ?? ""].first { !$0.isEmpty } ?? "of the system"
+        let file = [tls.caCertPath, certificateFile].first { !$0.isEmpty } ?? "of the system"
         return BackupError(
             .configuration, "TLS: no certificate authorities in the file \(file)",
             hint: "give a PEM file as caCertPath or in SSL_CERT_FILE, or install ca-certificates")

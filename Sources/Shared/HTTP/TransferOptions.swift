@@ -61,8 +61,6 @@ extension EasyHandle {
         }
         set(CURLOPT_HTTP_VERSION, reuse.joins ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
         set(CURLOPT_FRESH_CONNECT, reuse.needsOwnConnection)
-        curl_shim_set_prerequest_function(pointer, connectionIsChosen)
-        set(CURLOPT_PREREQDATA, context: Unmanaged.passUnretained(transfer).toOpaque())
     }
 
     /// Where to connect. The name expected in the certificate takes the host's place in the URL, the Host header keeps it.
@@ -84,10 +82,8 @@ extension EasyHandle {
             set(CURLOPT_CAINFO, tls.caCertPath)
             set(CURLOPT_CAPATH, nil)
         } else if let certificates = environment.certificates {
-            // The environment outlives every transfer, and its array is never changed.
             certificates.withUnsafeBytes {
-                _ = curl_shim_set_blob(
-                    pointer, CURLOPT_CAINFO_BLOB, UnsafeMutableRawPointer(mutating: $0.baseAddress), $0.count)
+                _ = curl_shim_set_blob(pointer, CURLOPT_CAINFO_BLOB, $0.baseAddress, $0.count)
             }
             set(CURLOPT_CAPATH, nil)
         } else if let file = environment.certificateFile {
@@ -155,10 +151,12 @@ extension EasyHandle {
         // The loop keeps the transfer alive until the handle was taken out of the multi handle and reset.
         let context = Unmanaged.passUnretained(transfer).toOpaque()
         set(CURLOPT_PRIVATE, context: context)
+        set(CURLOPT_PREREQDATA, context: context)
         set(CURLOPT_HEADERDATA, context: context)
         set(CURLOPT_WRITEDATA, context: context)
         set(CURLOPT_READDATA, context: context)
         set(CURLOPT_SEEKDATA, context: context)
+        curl_shim_set_prerequest_function(pointer, connectionIsChosen)
         curl_shim_set_write_function(pointer, CURLOPT_HEADERFUNCTION, receiveHeaderLine)
         curl_shim_set_write_function(pointer, CURLOPT_WRITEFUNCTION, receiveBody)
         curl_shim_set_read_function(pointer, provideBody)
