@@ -139,6 +139,30 @@ final class ServerConnection {
         while Glibc.read(descriptor, &drop, drop.count) > 0 {}
     }
 
+    /// Passes bytes in both directions until one side closes.
+    func relay(toLoopbackPort port: Int) throws {
+        let target = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { _ = Glibc.close(target) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let connected = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(target, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard connected == 0 else { throw Closed() }
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        var polled = [descriptor, target].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        while poll(&polled, 2, -1) > 0 {
+            for (index, to) in [(0, target), (1, descriptor)] where polled[index].revents != 0 {
+                let count = Glibc.read(polled[index].fd, &chunk, chunk.count)
+                guard count > 0, Glibc.write(to, chunk, count) == count else { return }
+            }
+        }
+    }
+
     /// Makes `close` send a reset.
     func resetOnClose() {
         resets = true

@@ -134,6 +134,28 @@ private let toolsAreThere = ["openssl", "python3"].allSatisfy { ChildProcess.isI
         #expect(error?.isRetryable == false)
     }
 
+    /// The proxy's own answer to CONNECT is not the answer.
+    @Test func aProxyIsPassedThroughATunnel() async throws {
+        let target = port
+        let proxy = ScriptedServer { connection in
+            let request = try connection.readHead()
+            #expect(request?.method == "CONNECT")
+            #expect(request?.target == "minio.test:\(target)")
+            try connection.write("HTTP/1.1 200 Connection established\r\nX-Proxy: 1\r\n\r\n")
+            try connection.relay(toLoopbackPort: target)
+        }
+        let client = CurlHTTPClient.forTests(["HTTPS_PROXY": proxy.url])
+        var request = request()
+        request.url = "https://\(certificates.serverName):\(port)/1000"
+        request.tls.serverName = ""
+        let pipe = BytePipe()
+        let head = try await client.download(request, into: pipe)
+        #expect(head.headers["X-Proxy"] == nil)
+        #expect(head.headers["Content-Length"] == "1000")
+        #expect(try await pipe.collect(limit: 1000) == pattern(1000))
+        #expect(proxy.connectionCount == 1)
+    }
+
     /// Pausing and resuming must not lose what OpenSSL has read already.
     @Test(arguments: [1000, 20_000, 256 << 10])
     func copiesPassPipesOfAnySize(capacity: Int) async throws {
