@@ -126,6 +126,7 @@ package final class MemoryObjectStore: ObjectStore {
                         isRetryable: true)
                 }
                 bytes += more
+                try await faults.betweenPieces()
             }
         }
         if faults.damagesWrite(call), !bytes.isEmpty { bytes[0] ^= 0xff }
