@@ -65,15 +65,21 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        // 10 MiB until 10000 parts are not enough, then whole mebibytes.
-        (500 * mebibyte, 10 * mebibyte, 50),
-        (100_000 * mebibyte, 10 * mebibyte, 10_000),
-        (100_000 * mebibyte + 1, 11 * mebibyte, 9_091),
-        (5 << 40, 525 * mebibyte, 9_987),
-    ])
-    func storeCopyHasFewLargeParts(size: Int64, partSize: Int64, count: Int) throws {
-        let plan = try PartPlan.forStoreCopy(size: size, options: CopyOptions(), limits: StoreLimits())
+    @Test(
+        arguments: [
+            // 10 MiB until 10000 parts are not enough, then whole mebibytes.
+            (500 * mebibyte, nil, 10 * mebibyte, 50),
+            (100_000 * mebibyte, tag, 10 * mebibyte, 10_000),
+            (100_000 * mebibyte + 1, nil, 11 * mebibyte, 9_091),
+            (5 << 40, nil, 525 * mebibyte, 9_987),
+            // The source's own parts, unless they are smaller, or the whole in one.
+            (500 * mebibyte, "\(tag)-32", 16 * mebibyte, 32),
+            (500 * mebibyte, "\(tag)-100", 10 * mebibyte, 50),
+            (500 * mebibyte, "\(tag)-1", 10 * mebibyte, 50),
+        ] as [(Int64, String?, Int64, Int)])
+    func storeCopyHasFewLargeParts(size: Int64, etag: String?, partSize: Int64, count: Int) throws {
+        let plan = try PartPlan.forStoreCopy(
+            size: size, sourceETag: etag, options: CopyOptions(), limits: StoreLimits())
         #expect(plan.partSize == partSize)
         #expect(plan.count == count)
     }

@@ -34,7 +34,8 @@ extension ObjectCopier {
     private func copyInParts(
         _ source: CopySource, _ destination: CopyDestination, _ progress: CopyProgress
     ) async throws -> StoredObject {
-        let plan = try PartPlan.forStoreCopy(size: source.size, options: options, limits: destination.store.limits)
+        let plan = try PartPlan.forStoreCopy(
+            size: source.size, sourceETag: source.etag, options: options, limits: destination.store.limits)
         return try await withUpload(destination, size: source.size) { id in
             try await mapInParallel(Array(1...plan.count), limit: self.options.copyPartsPerObject) { number in
                 try await self.copyPart(number, of: plan, id, source, destination, progress)

@@ -20,10 +20,17 @@ package struct PartPlan: Sendable, Hashable {
         return start..<min(start + partSize, size)
     }
 
-    /// Parts for a copy inside a store: few and large, since no byte passes here.
+    /// Parts for a copy inside a store: few and large, since no byte passes here. The source's own when they are large
+    /// enough, so that the ETags agree.
     package static func forStoreCopy(
-        size: Int64, options: CopyOptions, limits: StoreLimits
+        size: Int64, sourceETag: String?, options: CopyOptions, limits: StoreLimits
     ) throws(BackupError) -> PartPlan {
+        if case .multipart(_, let parts) = ETagShape(sourceETag), parts > 1,
+            let guess = guessedPartSize(size: size, parts: parts), guess >= options.minimumCopyPartSize,
+            (limits.minimumPartSize...limits.maximumCopySize).contains(guess), parts <= limits.maximumParts
+        {
+            return PartPlan(size: size, partSize: guess)
+        }
         let partSize = max(options.minimumCopyPartSize, limits.minimumPartSize)
         return try fitting(size, wished: partSize, largest: limits.maximumCopySize, limits)
     }
