@@ -114,41 +114,39 @@ import Testing
         let bench = CopyingBench(sharesBackend: true, clock: clock)
         bench.from.set("k", CopyingBench.bytes(size))
         let hangs: Set<StoreOperation> = [.put, .copy, .uploadPart, .copyPart]
-        let hung = Mutex(false)
+        let (hung, ended) = (Flag(), Flag())
         bench.to.faults.before = { call in
-            guard hangs.contains(call.operation), hung.withLock({ wasHung in !wasHung }) else { return }
-            hung.withLock { $0 = true }
+            guard hangs.contains(call.operation), hung.raise() else { return }
+            defer { _ = ended.raise() }
             try await Task.sleep(for: .seconds(3600))
         }
         let task = Task { try await bench.copy(mode, size: size) }
-        try await eventually { hung.withLock { $0 } }
-        // 60 s, seen within one or two looks of 7.5 s; and not before.
-        for _ in 1...7 {
-            await clock.waitForSleepers()
+        try await eventually { hung.isRaised }
+        // The watchdog looks every 7.5 s; the clock stands still again as soon as the request has been ended.
+        var looks = 0
+        while !ended.isRaised {
+            try await eventually { clock.sleepers > 0 || ended.isRaised }
             clock.advance(by: .milliseconds(7500))
-        }
-        #expect(bench.to.keys.isEmpty)
-        let ticking = Task {
-            while !Task.isCancelled {
-                clock.advance(by: .milliseconds(7500))
-                try? await Task.sleep(for: .milliseconds(1))
-            }
+            try await eventually { clock.sleepers > 0 || ended.isRaised }
+            looks += 1
+            #expect(looks > 8 || !ended.isRaised, "60 s have not passed yet")
         }
         _ = try await task.value
-        ticking.cancel()
         #expect(bench.to.bytes("k") == CopyingBench.bytes(size))
-        #expect(clock.now.offset >= .seconds(60))
         #expect(bench.log.lines.contains { $0.contains("no progress for 60 s") })
     }
 
     @Test func aStreamThatMovesIsLeftAlone() async throws {
         let clock = ManualClock()
-        let bench = CopyingBench(clock: clock) { $0.pipeCapacity = 10 }
+        let bench = CopyingBench(clock: clock) { $0.pipeCapacity = 1 }
         bench.from.set("k", CopyingBench.bytes(90))
-        // The writer takes its time, half a minute for ten bytes, but it moves.
-        bench.to.faults.betweenPieces = { clock.advance(by: .seconds(30)) }
+        // One byte for each look of the watchdog, eleven minutes for all.
+        bench.to.faults.betweenPieces = {
+            await clock.waitForSleepers()
+            clock.advance(by: .milliseconds(7500))
+        }
         _ = try await bench.copy(size: 90)
-        #expect(clock.now.offset > .seconds(200))
+        #expect(clock.now.offset > .seconds(600))
         #expect(bench.from.counts.count(.get) == 1)
     }
 
@@ -184,5 +182,18 @@ import Testing
         }
         _ = try await bench.copy(size: 300)
         #expect(bench.to.counts.peak[.copyPart] == 3)
+    }
+}
+
+/// Something that happens once.
+private final class Flag: Sendable {
+    private let state = Mutex(false)
+    var isRaised: Bool { state.withLock { $0 } }
+    /// - Returns: whether this was the first time.
+    func raise() -> Bool {
+        state.withLock { isRaised in
+            defer { isRaised = true }
+            return !isRaised
+        }
     }
 }
