@@ -110,5 +110,16 @@ struct WorkerBench {
         }
     }
 
+    /// Lets the time pass, five seconds again and again.
+    func keepTicking() -> Task<Void, any Error> {
+        let clock = clock
+        return Task {
+            while true {
+                clock.advance(by: .seconds(5))
+                try await Task.sleep(for: .milliseconds(1))
+            }
+        }
+    }
+
     func lease(_ shard: Int) -> Lease { Lease(job: "j", shard: shard, epoch: 1) }
 }

@@ -111,7 +111,7 @@ package final class CopyWorker: Sendable {
             case .tick:
                 // A slow peer gets one picture of now instead of many of then.
                 guard outbox.isEmpty else { continue }
-                if let beat = state.heartbeat({ copies[$0]?.progress.bytes ?? 0 }) { outbox.add(.heartbeat(beat)) }
+                outbox.add(.heartbeat(state.heartbeat { copies[$0]?.progress.bytes ?? 0 }))
             case .stopRequested: ending = perform(state.stopRequested(), state, &copies, outbox)
             }
         }

@@ -177,10 +177,10 @@ package struct WorkerState: Sendable {
         return followUp(order.flatMap { give(up: $0, .dropped) })
     }
 
-    /// How far every lease is; nil when none is held.
+    /// How far every lease is; without leases it says that the worker lives.
     ///
     /// - Parameter running: bytes of a running task that have arrived.
-    package mutating func heartbeat(_ running: (TaskID) -> Int64) -> Heartbeat? {
+    package mutating func heartbeat(_ running: (TaskID) -> Int64) -> Heartbeat {
         var progress: [Heartbeat.Progress] = []
         for lease in order {
             guard let shard = shards[lease] else { continue }
@@ -189,7 +189,7 @@ package struct WorkerState: Sendable {
             let bytes = shards[lease]?.show(now) ?? now
             progress.append(.init(lease: lease, bytes: bytes, objects: shard.results.count))
         }
-        return progress.isEmpty ? nil : Heartbeat(leases: progress)
+        return Heartbeat(leases: progress)
     }
 
     // MARK: Decisions
