@@ -94,4 +94,22 @@ import Testing
         try await writing
         #expect(received == sent)
     }
+
+    @Test func tellsWhatWasWrittenAndHowItEnded() async throws {
+        let pipe = BytePipe()
+        try await pipe.write([1, 2, 3])
+        #expect(pipe.bytesWritten == 3)
+        #expect(pipe.ending == nil)
+        pipe.finish()
+        pipe.fail(BackupError(.unavailable, "too late"))
+        guard case .finished = pipe.ending else { return #expect(Bool(false), "a finished stream stays finished") }
+        let broken = BytePipe()
+        broken.fail(BackupError(.unavailable, "reset"))
+        guard case .failed(let error) = broken.ending else { return #expect(Bool(false), "a failed stream says so") }
+        #expect(error.code == .unavailable)
+        let left = BytePipe()
+        left.cancel()
+        left.fail(BackupError(.unavailable, "the reader has gone"))
+        #expect(left.ending == nil)
+    }
 }

@@ -26,7 +26,15 @@ package final class BytePipe: Sendable {
         var canceled = false
         var onReadable: (@Sendable () -> Void)?
         var onWritable: (@Sendable () -> Void)?
+        var ending: Ending?
+        var received: Int64 = 0
         var transferred: Int64 = 0
+    }
+
+    /// How the producer ended the stream.
+    package enum Ending: Sendable {
+        case finished
+        case failed(BackupError)
     }
 
     package let capacity: Int
@@ -40,6 +48,12 @@ package final class BytePipe: Sendable {
 
     /// Bytes that have been read so far.
     package var bytesRead: Int64 { state.withLock { $0.transferred } }
+
+    /// Bytes that have been written so far.
+    package var bytesWritten: Int64 { state.withLock { $0.received } }
+
+    /// How the producer has ended the stream; nil while it has not, and when the consumer had left before.
+    package var ending: Ending? { state.withLock { $0.ending } }
 
     // MARK: Producer
 
@@ -78,6 +92,7 @@ package final class BytePipe: Sendable {
             guard !state.finished else { return nil }
             state.finished = true
             state.failure = failure
+            if !state.canceled { state.ending = failure.map { .failed($0) } ?? .finished }
             defer { state.onReadable = nil }
             return state.onReadable
         }
@@ -94,6 +109,7 @@ package final class BytePipe: Sendable {
                 oversized ? bytes.count : (wholly ? (bytes.count <= room ? bytes.count : 0) : min(room, bytes.count))
             guard count > 0 else { return (0, nil, false) }
             state.buffer.append(UnsafeRawBufferPointer(rebasing: bytes[..<count]), capacity: max(capacity, count))
+            state.received += Int64(count)
             defer { state.onReadable = nil }
             return (count, state.onReadable, false)
         }

@@ -1,0 +1,241 @@
+import ObjectStorage
+import ShardProtocol
+import ShardTransport
+import Support
+
+/// Pulls shards over a channel, copies their tasks, and reports: what an agent does after its handshake, and what a
+/// coordinator without agents does inside itself.
+///
+/// A shell around ``WorkerState``: one loop owns the state, so that there is nothing to lock; copies, the receiver, the sender
+/// and the heartbeat are tasks that talk to the loop through a queue of events.
+package final class CopyWorker: Sendable {
+    private enum Event: Sendable {
+        case received(CoordinatorMessage)
+        /// The peer has closed (nil), or the connection broke.
+        case disconnected(BackupError?)
+        case copied(WorkerState.TaskID, Result<CopyOutcome, BackupError>)
+        case tick
+        case stopRequested
+    }
+
+    /// A copy that is under way.
+    private struct RunningCopy {
+        let task: Task<Void, Never>
+        let progress: CopyProgress
+    }
+
+    private let channel: AgentChannel
+    private let stores: [StorageID: any ObjectStore]
+    private let roots: StorageRoots
+    private let limits: WorkerLimits
+    private let heartbeat: Duration
+    private let copier: ObjectCopier
+    private let clock: any Clock<Duration>
+    private let logger: Logger
+    private let events: AsyncStream<Event>
+    private let queue: AsyncStream<Event>.Continuation
+
+    /// - Parameters:
+    ///   - channel: after the handshake. The worker closes it at the end.
+    ///   - stores: without retries of their own: the copier retries.
+    ///   - roots: below which this host lets itself be sent; see ``KeyRules``.
+    ///   - heartbeat: the interval the coordinator has told.
+    ///   - copier: one for the whole process.
+    package init(
+        channel: AgentChannel, stores: [StorageID: any ObjectStore], roots: StorageRoots, limits: WorkerLimits,
+        heartbeat: Duration, copier: ObjectCopier, clock: any Clock<Duration> = ContinuousClock(),
+        logger: Logger = .silent
+    ) {
+        self.channel = channel
+        self.stores = stores
+        self.roots = roots
+        self.limits = limits
+        self.heartbeat = heartbeat
+        self.copier = copier
+        self.clock = clock
+        self.logger = logger
+        (events, queue) = AsyncStream.makeStream(of: Event.self)
+    }
+
+    /// Gives everything back to the coordinator and ends. May be called at any time, from any thread.
+    package func requestStop() { queue.yield(.stopRequested) }
+
+    /// Works until the coordinator has no more work, ``requestStop()`` is called, the connection ends or this task is
+    /// cancelled. Nothing of it runs any more when it returns. Call it once.
+    package func run() async -> WorkerSummary {
+        let outbox = Outbox(channel)
+        let receiver = Task { await self.receive() }
+        let sender = Task {
+            if let error = await outbox.deliver() { self.queue.yield(.disconnected(error)) }
+        }
+        let ticker = Task { await self.tick() }
+        // A task of its own: the loop must outlive a cancellation until the last copy has ended.
+        let loop = Task { await self.work(outbox) }
+        let summary = await withTaskCancellationHandler {
+            await loop.value
+        } onCancel: {
+            queue.yield(.disconnected(BackupError(.canceled, "canceled")))
+        }
+        ticker.cancel()
+        await end(outbox, sender, summary.ending)
+        receiver.cancel()
+        await receiver.value
+        await ticker.value
+        logger.info(
+            "worker has ended",
+            [
+                "why": summary.ending, "shards": summary.totals.shardsCompleted, "failed": summary.totals.shardsFailed,
+                "returned": summary.totals.shardsReturned, "objects": summary.totals.objects,
+                "size": formattedBytes(summary.totals.bytes),
+            ])
+        return summary
+    }
+
+    // MARK: The loop
+
+    private func work(_ outbox: Outbox) async -> WorkerSummary {
+        let sharesBucket = stores[.milvus].map { $0.identity == stores[.backup]?.identity } ?? false
+        let rules = ShardRules(roots: roots, storages: Set(stores.keys), sharesBucket: sharesBucket)
+        var state = WorkerState(limits: limits, rules: rules)
+        var copies: [WorkerState.TaskID: RunningCopy] = [:]
+        var ending = perform(state.begin(), state, &copies, outbox)
+        var iterator = events.makeAsyncIterator()
+        while ending == nil, let event = await iterator.next() {
+            switch event {
+            case .received(let message): ending = perform(handle(message, &state), state, &copies, outbox)
+            case .disconnected(let error):
+                ending = perform(state.lost(error.map { WorkerEnding($0) } ?? .closed), state, &copies, outbox)
+            case .copied(let id, let result):
+                copies[id] = nil
+                ending = perform(handle(result, of: id, &state), state, &copies, outbox)
+            case .tick:
+                // A slow peer gets one picture of now instead of many of then.
+                guard outbox.isEmpty else { continue }
+                outbox.add(.heartbeat(state.heartbeat { copies[$0]?.progress.bytes ?? 0 }))
+            case .stopRequested: ending = perform(state.stopRequested(), state, &copies, outbox)
+            }
+        }
+        return WorkerSummary(totals: state.totals, ending: ending ?? .closed)
+    }
+
+    private func handle(_ message: CoordinatorMessage, _ state: inout WorkerState) -> [WorkerState.Action] {
+        switch message {
+        case .assignment(let assignment):
+            logger.debug(
+                "shard assigned", ["shard": assignment.lease.shard, "epoch": assignment.lease.epoch])
+            return state.assigned(assignment)
+        case .cancel(let cancellation):
+            logger.info("shards canceled", ["shards": cancellation.leases.count, "reason": cancellation.reason])
+            return state.canceled(cancellation.leases)
+        case .finish: return state.finish()
+        case .refused(let refusal): return state.lost(.refused(refusal))
+        case .challenge, .probes, .accepted:
+            let error = BackupError(.protocolViolation, "\(channel.peer) sent a message of the handshake after it")
+            return state.lost(WorkerEnding(error))
+        }
+    }
+
+    private func handle(
+        _ result: Result<CopyOutcome, BackupError>, of id: WorkerState.TaskID, _ state: inout WorkerState
+    ) -> [WorkerState.Action] {
+        switch result {
+        case .success(let outcome):
+            return state.succeeded(id, TaskResult(index: id.index, outcome), fallback: outcome.fallback)
+        case .failure(let error):
+            if error.code != .canceled {
+                logger.warn("copy failed", ["shard": id.lease.shard, "error": error.description])
+            }
+            return state.failed(id, error)
+        }
+    }
+
+    /// Carries the actions out.
+    ///
+    /// - Returns: the ending, when that is one of them.
+    private func perform(
+        _ actions: [WorkerState.Action], _ state: WorkerState, _ copies: inout [WorkerState.TaskID: RunningCopy],
+        _ outbox: Outbox
+    ) -> WorkerEnding? {
+        var ending: WorkerEnding?
+        for action in actions {
+            switch action {
+            case .send(let message): outbox.add(message)
+            case .start(let id): copies[id] = state.shard(of: id.lease).flatMap { start(id, $0) }
+            case .stop(let lease):
+                for (id, copy) in copies where id.lease == lease { copy.task.cancel() }
+            case .end(let reason): ending = reason
+            }
+        }
+        return ending
+    }
+
+    private func start(_ id: WorkerState.TaskID, _ shard: Shard) -> RunningCopy? {
+        // Both are there: the state has checked the assignment.
+        guard let source = stores[shard.source], let destination = stores[shard.destination] else { return nil }
+        let task = shard.tasks[id.index]
+        let from = CopySource(store: source, key: shard.sourceKey(of: task), size: task.size, etag: task.etag)
+        let to = CopyDestination(store: destination, key: shard.destinationKey(of: task))
+        let mode = CopyMode(shard.mode)
+        let progress = CopyProgress()
+        let copying = Task {
+            do throws(BackupError) {
+                queue.yield(.copied(id, .success(try await copier.copy(from, to: to, mode: mode, progress: progress))))
+            } catch {
+                queue.yield(.copied(id, .failure(error)))
+            }
+        }
+        return RunningCopy(task: copying, progress: progress)
+    }
+
+    // MARK: Around the loop
+
+    private func receive() async {
+        do {
+            while let message = try await channel.receive() { queue.yield(.received(message)) }
+            queue.yield(.disconnected(nil))
+        } catch {
+            queue.yield(.disconnected(BackupError(wrapping: error)))
+        }
+    }
+
+    private func tick() async {
+        while (try? await clock.sleep(for: heartbeat)) != nil { queue.yield(.tick) }
+    }
+
+    /// Lets the last words go out, but does not wait for ever for a peer that does not listen.
+    private func end(_ outbox: Outbox, _ sender: Task<Void, Never>, _ ending: WorkerEnding) async {
+        outbox.finish()
+        switch ending {
+        case .finished, .stopped:
+            let patience = Task {
+                try await clock.sleep(for: .seconds(10))
+                channel.close()
+            }
+            await sender.value
+            patience.cancel()
+            channel.close()
+        case .closed, .lost, .refused:
+            channel.close()
+            sender.cancel()
+            await sender.value
+        }
+    }
+}
+
+extension CopyMode {
+    init(_ mode: TransferMode) {
+        switch mode {
+        case .auto: self = .auto
+        case .direct: self = .direct
+        case .streaming: self = .streaming
+        }
+    }
+}
+
+extension TaskResult {
+    init(index: Int, _ outcome: CopyOutcome) {
+        self.init(
+            index: index, etag: outcome.etag.isEmpty ? nil : outcome.etag,
+            checksum: outcome.md5.map { Checksum(kind: "md5", value: $0) }, copiedByStore: outcome.copiedByStore)
+    }
+}

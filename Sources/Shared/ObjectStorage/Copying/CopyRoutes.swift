@@ -1,0 +1,48 @@
+import Support
+import Synchronization
+
+/// What this process has learned about two stores: it holds for the rest of its life.
+final class CopyRoutes: Sendable {
+    private struct Pair: Hashable {
+        let source: StoreIdentity
+        let destination: StoreIdentity
+    }
+
+    private struct State {
+        var refusals: [Pair: String] = [:]
+        var withoutMD5: Set<StoreIdentity> = []
+    }
+
+    private let state = Mutex(State())
+
+    /// Why a copy inside the store is not tried any more; nil when it is.
+    func refusal(_ source: StoreIdentity, _ destination: StoreIdentity) -> String? {
+        state.withLock { $0.refusals[Pair(source: source, destination: destination)] }
+    }
+
+    /// - Returns: whether this is the first time.
+    func remember(refusal: String, _ source: StoreIdentity, _ destination: StoreIdentity) -> Bool {
+        state.withLock { state in
+            let pair = Pair(source: source, destination: destination)
+            guard state.refusals[pair] == nil else { return false }
+            state.refusals[pair] = refusal
+            return true
+        }
+    }
+
+    /// Whether ETags of this store were found to be something else than MD5 although they look like it.
+    func hasETagsWithoutMD5(_ store: StoreIdentity) -> Bool { state.withLock { $0.withoutMD5.contains(store) } }
+
+    func rememberETagsWithoutMD5(_ store: StoreIdentity) { state.withLock { _ = $0.withoutMD5.insert(store) } }
+
+    /// Whether streaming may succeed after the store has refused to copy with `error`.
+    ///
+    /// Not when the object is missing, when somebody stopped it, or when trying again is what helps.
+    static func streamingMayHelp(after error: BackupError) -> Bool {
+        guard !error.isRetryable else { return false }
+        switch error.code {
+        case .notFound, .canceled, .corrupted: return false
+        default: return true
+        }
+    }
+}

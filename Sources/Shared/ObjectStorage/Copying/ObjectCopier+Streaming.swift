@@ -1,0 +1,162 @@
+import Support
+
+/// The bytes pass through this process: a read into a bounded pipe into a write.
+extension ObjectCopier {
+    func stream(
+        _ source: CopySource, _ destination: CopyDestination, _ progress: CopyProgress
+    ) async throws -> CopyOutcome {
+        let limits = destination.store.limits
+        if source.size == 0 { return try await putEmpty(source, destination) }
+        let fitsOneRequest = source.size <= limits.maximumPutSize
+        guard source.size >= options.multipartStreamThreshold || !fitsOneRequest else {
+            return try await streamWhole(source, destination, progress)
+        }
+        let source = try await withETag(source)
+        let plan = try PartPlan.forStream(
+            size: source.size, sourceETag: source.etag, options: options, limits: limits)
+        if fitsOneRequest && plan.count == 1 && !isSinglePart(source) {
+            return try await streamWhole(source, destination, progress)
+        }
+        do {
+            return try await streamInParts(plan, source, destination, progress)
+        } catch let error as BackupError where error.code == .unsupported && fitsOneRequest {
+            progress.reset()
+            return try await streamWhole(source, destination, progress)
+        }
+    }
+
+    /// Whether the source was itself uploaded as one part: doing the same gives the same ETag.
+    private func isSinglePart(_ source: CopySource) -> Bool {
+        if case .multipart(_, 1) = ETagShape(source.etag) { true } else { false }
+    }
+
+    /// The parts of an object must all come from one version of it, so its ETag is asked for when it is not known.
+    private func withETag(_ source: CopySource) async throws -> CopySource {
+        guard source.etag == nil else { return source }
+        let what = "look at \"\(source.key)\""
+        let found = try await retrying(what) {
+            try await watched(what, timeout: options.stallTimeout) { try await source.store.head(source.key) }
+        }
+        guard let found else {
+            throw BackupError(
+                .notFound, "object \"\(source.key)\" in bucket \"\(source.store.identity.bucket)\" does not exist")
+        }
+        guard found.size == source.size else { throw wrongSize(source.key, expected: source.size, found: found.size) }
+        return CopySource(store: source.store, key: source.key, size: source.size, etag: found.etag)
+    }
+
+    // MARK: One request
+
+    private func putEmpty(_ source: CopySource, _ destination: CopyDestination) async throws -> CopyOutcome {
+        let what = "upload of \"\(destination.key)\""
+        let stored = try await retrying(what) {
+            try await watched(what, timeout: options.stallTimeout) {
+                try await destination.store.put(destination.key, body: .bytes([]))
+            }
+        }
+        return CopyOutcome(etag: stored.etag, copiedByStore: false)
+    }
+
+    private func streamWhole(
+        _ source: CopySource, _ destination: CopyDestination, _ progress: CopyProgress
+    ) async throws -> CopyOutcome {
+        let outcome = try await retrying("copy of \"\(source.key)\"") {
+            let (stored, info) = try await moveBytes(of: source, range: nil, progress) { body in
+                try await destination.store.put(destination.key, body: body)
+            }
+            let evidence = try await checkETags(
+                source, sourceETag: source.etag ?? info.etag, destination, stored, boundariesAreEqual: false)
+            return CopyOutcome(etag: stored.etag, copiedByStore: false, md5: evidence)
+        }
+        progress.add(source.size)
+        return outcome
+    }
+
+    // MARK: Parts
+
+    private func streamInParts(
+        _ plan: PartPlan, _ source: CopySource, _ destination: CopyDestination, _ progress: CopyProgress
+    ) async throws -> CopyOutcome {
+        let stored = try await withUpload(destination, size: source.size) { id in
+            try await mapInParallel(Array(1...plan.count), limit: self.options.streamPartsPerObject) { number in
+                let range = plan.range(of: number)
+                let part = try await self.retrying("part \(number) of \"\(source.key)\"") {
+                    try await self.moveBytes(of: source, range: range, progress) { body in
+                        try await destination.store.uploadPart(
+                            destination.key, uploadID: id, number: number, body: body)
+                    }
+                }
+                progress.add(Int64(range.count))
+                return part.0
+            }
+        }
+        // Only the boundaries of a single part are known for sure; all others are guessed from the source's ETag.
+        let evidence = try await checkETags(
+            source, sourceETag: source.etag ?? "", destination, stored, boundariesAreEqual: plan.count == 1)
+        return CopyOutcome(etag: stored.etag, copiedByStore: false, md5: evidence)
+    }
+
+    // MARK: Bytes
+
+    /// Reads an object, or `range` of it, into `write`. Holds one of the process's stream slots meanwhile.
+    ///
+    /// A limiter of bandwidth has its place here: between the pipe that is read into and the one that is written from,
+    /// which are one and the same today.
+    private func moveBytes<Result: Sendable>(
+        of source: CopySource, range: Range<Int64>?, _ progress: CopyProgress,
+        _ write: @escaping @Sendable (ObjectBody) async throws -> Result
+    ) async throws -> (Result, ObjectInfo) {
+        let length = range.map { Int64($0.count) } ?? source.size
+        return try await streamSlots.withPermit {
+            // A small object needs no large pipe.
+            let pipe = BytePipe(capacity: max(1, min(options.pipeCapacity, Int(clamping: max(length, 16 << 10)))))
+            progress.begin(pipe)
+            defer { progress.end(pipe) }
+            return try await watchdog.watch(
+                "copy of \"\(source.key)\"", timeout: options.stallTimeout,
+                progress: { pipe.bytesRead + pipe.bytesWritten }
+            ) {
+                // Whatever happened: neither side may wait for the other one any longer.
+                defer {
+                    pipe.cancel()
+                    pipe.fail(BackupError(.canceled, "the other side of this copy has ended"))
+                }
+                return try await self.moveBytes(of: source, range, length, through: pipe, write)
+            }
+        }
+    }
+
+    private func moveBytes<Result: Sendable>(
+        of source: CopySource, _ range: Range<Int64>?, _ length: Int64, through pipe: BytePipe,
+        _ write: @Sendable (ObjectBody) async throws -> Result
+    ) async throws -> (Result, ObjectInfo) {
+        let info = try await source.store.get(source.key, range: range, ifMatch: source.etag, into: pipe)
+        // A store may tell the length of the range instead of the object's.
+        guard info.size == source.size || (range != nil && info.size == length) else {
+            throw wrongSize(source.key, expected: source.size, found: info.size)
+        }
+        let result: Result
+        do {
+            result = try await write(.pipe(pipe, length: length))
+        } catch {
+            switch pipe.ending {
+            case .failed(let cause): throw cause
+            case .finished where pipe.bytesWritten < length:
+                throw wrongSize(source.key, expected: length, found: pipe.bytesWritten, isRetryable: true)
+            default: throw error
+            }
+        }
+        guard pipe.bytesWritten == length, pipe.bytesRead == length else {
+            throw wrongSize(
+                source.key, expected: length, found: max(pipe.bytesWritten, pipe.bytesRead), isRetryable: true)
+        }
+        return (result, info)
+    }
+
+    private func wrongSize(
+        _ key: String, expected: Int64, found: Int64, isRetryable: Bool = false
+    ) -> BackupError {
+        BackupError(
+            .corrupted, "object \"\(key)\": expected \(expected) bytes, found \(found)", isRetryable: isRetryable)
+    }
+}

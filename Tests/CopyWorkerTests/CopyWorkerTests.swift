@@ -1,0 +1,254 @@
+import CopyWorker
+import ObjectStorage
+import ObjectStorageTesting
+import ShardProtocol
+import Support
+import Synchronization
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct CopyWorkerTests {
+    @Test(arguments: [false, true]) func copiesAndReportsWhatItIsGiven(sharesBackend: Bool) async throws {
+        let bench = WorkerBench(sharesBackend: sharesBackend)
+        async let summary = bench.worker.run()
+        guard case .pull = try await bench.coordinator.receive() else {
+            return #expect(Bool(false), "it must ask first")
+        }
+        for shard in 1...3 {
+            try await bench.coordinator.send(.assignment(bench.assignment(shard, objects: shard * 5)))
+        }
+        try await bench.coordinator.send(.finish)
+        let messages = try await bench.rest()
+        let completions = messages.compactMap { if case .completed(let completion) = $0 { completion } else { nil } }
+        #expect(Set(completions.map(\.lease.shard)) == [1, 2, 3])
+        for completion in completions {
+            let count = completion.lease.shard * 5
+            #expect(completion.results.map(\.index) == Array(0..<count))
+            #expect(completion.results.allSatisfy { $0.copiedByStore == sharesBackend && $0.etag != nil })
+            #expect(completion.results.allSatisfy { ($0.checksum?.kind == "md5") != sharesBackend })
+            #expect(completion.bytes == Int64((0..<count).reduce(0) { $0 + 100 + $1 }))
+        }
+        #expect(messages.last == .goodbye && messages.count == 4)
+        #expect(bench.backup.keys.count == 30)
+        for key in bench.backup.keys {
+            let source = key.replacing("backup/nightly/binlogs/", with: "files/log/")
+            #expect(bench.backup.bytes(key) == bench.milvus.bytes(source))
+        }
+        let ended = await summary
+        #expect(ended.ending == .finished)
+        #expect(ended.totals.shardsCompleted == 3 && ended.totals.objects == 30)
+    }
+
+    @Test func tellsWhyTheStoreDidNotCopy() async throws {
+        let bench = WorkerBench(sharesBackend: true)
+        bench.backup.faults.copyRefusal = BackupError(.permissionDenied, "no right to copy")
+        async let summary = bench.worker.run()
+        try await bench.coordinator.send(.assignment(bench.assignment(1, objects: 3)))
+        try await bench.coordinator.send(.finish)
+        guard case .completed(let completion) = try await bench.next() else { return #expect(Bool(false)) }
+        #expect(completion.fallback == "no right to copy")
+        #expect(completion.results.allSatisfy { !$0.copiedByStore })
+        _ = await summary
+    }
+
+    @Test func theModeOfTheShardHolds() async throws {
+        let bench = WorkerBench(sharesBackend: true)
+        async let summary = bench.worker.run()
+        try await bench.coordinator.send(.assignment(bench.assignment(1, objects: 2, mode: .streaming)))
+        _ = try await bench.next()
+        #expect(bench.backup.counts.count(.copy) == 0 && bench.backup.counts.count(.put) == 2)
+        bench.backup.faults.copyRefusal = BackupError(.unsupported, "no copies")
+        try await bench.coordinator.send(.assignment(bench.assignment(2, objects: 1, mode: .direct)))
+        guard case .failed(let failure) = try await bench.next() else { return #expect(Bool(false)) }
+        #expect(failure.code == "unsupported")
+        try await bench.coordinator.send(.finish)
+        _ = await summary
+    }
+
+    @Test func concurrencyIsOverAllShards() async throws {
+        let bench = WorkerBench(capacity: 10, concurrency: 3)
+        let backup = bench.backup
+        backup.faults.before = { call in
+            guard call.operation == .put else { return }
+            for _ in 0..<50 { await Task.yield() }
+        }
+        async let summary = bench.worker.run()
+        for shard in 1...5 { try await bench.coordinator.send(.assignment(bench.assignment(shard, objects: 4))) }
+        try await bench.coordinator.send(.finish)
+        #expect(await summary.totals.objects == 20)
+        #expect(bench.backup.counts.peak[.put] == 3)
+    }
+
+    @Test func asksForMoreAndSoEmptiesAQueueOfSmallShards() async throws {
+        let bench = WorkerBench(capacity: 5, concurrency: 4)
+        async let summary = bench.worker.run()
+        var shard = 0
+        var held = 0
+        var completed = 0
+        while completed < 50, let message = try await bench.coordinator.receive() {
+            switch message {
+            case .pull(let pull):
+                for _ in 0..<pull.shards where shard < 50 {
+                    shard += 1
+                    held += 1
+                    try await bench.coordinator.send(.assignment(bench.assignment(shard, objects: 1)))
+                }
+                #expect(held <= 5)
+            case .completed:
+                completed += 1
+                held -= 1
+            default: #expect(Bool(false), "\(message)")
+            }
+        }
+        try await bench.coordinator.send(.finish)
+        #expect(await summary.totals.shardsCompleted == 50)
+    }
+
+    // MARK: Failure
+
+    @Test func aFailureEndsTheShardAndNotTheWorker() async throws {
+        let bench = WorkerBench(concurrency: 3)
+        bench.backup.faults.before = { call in
+            guard call.operation == .put else { return }
+            if call.key.hasSuffix("1/1") { throw BackupError(.permissionDenied, "no right to write") }
+            if call.key.contains("/1/") { try await Task.sleep(for: .seconds(3600)) }
+        }
+        async let summary = bench.worker.run()
+        try await bench.coordinator.send(.assignment(bench.assignment(1, objects: 10)))
+        guard case .failed(let failure) = try await bench.next() else { return #expect(Bool(false)) }
+        #expect(failure.lease == bench.lease(1))
+        #expect(failure.key == "files/log/1/1")
+        #expect(failure.message == "no right to write" && failure.code == "permissionDenied" && !failure.isRetryable)
+        // The rest was not even begun.
+        #expect(bench.backup.counts.count(.put) == 3)
+        try await bench.coordinator.send(.assignment(bench.assignment(2, objects: 2)))
+        guard case .completed = try await bench.next() else { return #expect(Bool(false)) }
+        try await bench.coordinator.send(.finish)
+        let totals = await summary.totals
+        #expect(totals.shardsFailed == 1 && totals.shardsCompleted == 1)
+    }
+
+    @Test func forbiddenKeysAreNotTouched() async throws {
+        let bench = WorkerBench()
+        async let summary = bench.worker.run()
+        var assignment = bench.assignment(1, objects: 2)
+        assignment.shard.destinationPrefix = "backup/another/"
+        try await bench.coordinator.send(.assignment(assignment))
+        guard case .failed(let failure) = try await bench.next() else { return #expect(Bool(false)) }
+        #expect(failure.code == "invalidArgument" && failure.message.contains("backup/another/1/0"))
+        try await bench.coordinator.send(.finish)
+        _ = await summary
+        #expect(bench.milvus.counts.calls.isEmpty && bench.backup.counts.calls.isEmpty)
+    }
+
+    // MARK: Ends
+
+    @Test func aCanceledShardIsGivenBackWhenNothingOfItRuns() async throws {
+        let bench = WorkerBench()
+        bench.hangWrites { $0.contains("/1/") }
+        async let summary = bench.worker.run()
+        try await bench.coordinator.send(.assignment(bench.assignment(1, objects: 3)))
+        try await eventually { bench.backup.counts.count(.put) == 3 }
+        try await bench.coordinator.send(.cancel(Cancellation(leases: [bench.lease(1)], reason: "a test")))
+        #expect(try await bench.next() == .returned(bench.lease(1)))
+        bench.backup.faults.before = { _ in }
+        #expect(bench.backup.keys.isEmpty)
+        try await bench.coordinator.send(.assignment(bench.assignment(1, epoch: 2, objects: 3)))
+        guard case .completed(let completion) = try await bench.next() else { return #expect(Bool(false)) }
+        #expect(completion.lease.epoch == 2)
+        try await bench.coordinator.send(.finish)
+        #expect(await summary.totals.shardsReturned == 1)
+    }
+
+    @Test func givesBackAndSaysGoodbyeWhenAskedToStop() async throws {
+        let bench = WorkerBench(concurrency: 2)
+        bench.hangWrites()
+        async let summary = bench.worker.run()
+        for shard in 1...2 { try await bench.coordinator.send(.assignment(bench.assignment(shard, objects: 4))) }
+        try await eventually { bench.backup.counts.count(.put) == 2 && bench.log.lines.count >= 2 }
+        bench.worker.requestStop()
+        let messages = try await bench.rest()
+        #expect(Set(messages.dropLast()) == [.returned(bench.lease(1)), .returned(bench.lease(2))])
+        #expect(messages.last == .goodbye)
+        #expect(await summary.ending == .stopped)
+    }
+
+    @Test func stopsAtOnceWhenIdle() async throws {
+        let bench = WorkerBench()
+        bench.worker.requestStop()
+        #expect(await bench.worker.run().ending == .stopped)
+        #expect(try await bench.rest() == [.goodbye])
+    }
+
+    @Test(arguments: [true, false]) func aLostConnectionStopsAllCopies(breaks: Bool) async throws {
+        let bench = WorkerBench()
+        bench.hangWrites()
+        async let summary = bench.worker.run()
+        try await bench.coordinator.send(.assignment(bench.assignment(1, objects: 3)))
+        try await eventually { bench.backup.counts.count(.put) == 3 }
+        if breaks { bench.workerEnd.breakOff() } else { bench.coordinator.close() }
+        let ended = await summary
+        #expect(ended.ending == (breaks ? .lost(code: .unavailable, message: "connection reset") : .closed))
+        #expect(ended.totals.objects == 0)
+        #expect(bench.backup.keys.isEmpty)
+    }
+
+    @Test func aRefusalEndsIt() async throws {
+        let bench = WorkerBench()
+        let refusal = Refusal(message: "the job is over", isRetryable: false)
+        try await bench.coordinator.send(.refused(refusal))
+        #expect(await bench.worker.run().ending == .refused(refusal))
+    }
+
+    @Test func aMessageOfTheHandshakeBreaksTheProtocol() async throws {
+        let bench = WorkerBench()
+        try await bench.coordinator.send(.accepted(Accepted(heartbeatMilliseconds: 1, leaseMilliseconds: 1)))
+        guard case .lost(.protocolViolation, _) = await bench.worker.run().ending else { return #expect(Bool(false)) }
+    }
+
+    @Test func cancellingItsTaskStopsEverything() async throws {
+        let bench = WorkerBench()
+        bench.hangWrites()
+        let run = Task { await bench.worker.run() }
+        try await bench.coordinator.send(.assignment(bench.assignment(1, objects: 3)))
+        try await eventually { bench.backup.counts.count(.put) == 3 }
+        run.cancel()
+        guard case .lost(.canceled, _) = await run.value.ending else { return #expect(Bool(false)) }
+        #expect(bench.backup.keys.isEmpty)
+    }
+
+    // MARK: Heartbeats
+
+    @Test func beatsAreSentWithTheBytesThatHaveArrived() async throws {
+        let bench = WorkerBench(concurrency: 1)
+        // 40 bytes of the second object have been written, then nothing more comes.
+        bench.milvus.faults.bodyFault = { $0.key.hasSuffix("/1") ? .stalled(after: 40) : nil }
+        async let summary = bench.worker.run()
+        try await bench.coordinator.send(.assignment(bench.assignment(1, objects: 3)))
+        try await bench.coordinator.send(.assignment(bench.assignment(2, objects: 3)))
+        let ticking = bench.keepTicking()
+        defer { ticking.cancel() }
+        var last: Heartbeat?
+        // Until one shows all that has arrived.
+        while last?.leases.map(\.bytes) != [140, 0] {
+            guard case .heartbeat(let beat) = try await bench.next() else { return #expect(Bool(false)) }
+            last = beat
+        }
+        #expect(
+            last?.leases == [
+                .init(lease: bench.lease(1), bytes: 140, objects: 1),
+                .init(lease: bench.lease(2), bytes: 0, objects: 0),
+            ])
+        bench.worker.requestStop()
+        _ = await summary
+    }
+
+    @Test func anIdleWorkerSaysThatItLives() async throws {
+        let bench = WorkerBench()
+        async let summary = bench.worker.run()
+        let ticking = bench.keepTicking()
+        for _ in 1...3 { #expect(try await bench.next() == .heartbeat(Heartbeat(leases: []))) }
+        ticking.cancel()
+        try await bench.coordinator.send(.finish)
+        _ = await summary
+    }
+}

@@ -1,0 +1,222 @@
+import CopyWorker
+import ShardProtocol
+import Support
+import Testing
+
+@Suite struct KeyRulesTests {
+    let rules: KeyRules
+    let wholeBuckets: KeyRules
+
+    init() throws {
+        rules = try KeyRules(
+            roots: StorageRoots(milvus: "files", backup: "/backups/daily/"), backupName: "nightly", sharesBucket: false)
+        wholeBuckets = try KeyRules(
+            roots: StorageRoots(milvus: "", backup: "/"), backupName: "nightly", sharesBucket: false)
+    }
+
+    static let longest = "files/" + String(repeating: "a", count: 1018)
+
+    /// The error's message, nil when there is none.
+    func refusal(_ check: () throws(BackupError) -> Void) -> String? {
+        do throws(BackupError) {
+            try check()
+            return nil
+        } catch {
+            #expect(error.code == .invalidArgument)
+            #expect(!error.isRetryable)
+            return error.message
+        }
+    }
+
+    // MARK: Reading
+
+    @Test(arguments: [
+        (StorageID.milvus, "files/insert_log/1/2/3/100/5"), (.milvus, "files/x"), (.milvus, longest),
+        (.milvus, "files/ä ö/%2e%2e/..."), (.milvus, "files/.hidden"), (.backup, "backups/daily/nightly/binlogs/x"),
+        (.backup, "backups/daily/another/x"),
+    ])
+    func readsBelowTheRoots(storage: StorageID, key: String) {
+        #expect(refusal { () throws(BackupError) in try rules.checkRead(key, on: storage) } == nil)
+    }
+
+    @Test(arguments: [
+        (StorageID.milvus, "other/insert_log/1", "is not below the root \"files/\""),
+        (.milvus, "files", "is not below the root"), (.milvus, "files2/x", "is not below the root"),
+        (.milvus, "insert_log/files/x", "is not below the root"), (.milvus, "FILES/x", "is not below the root"),
+        (.milvus, "backups/daily/nightly/x", "is not below the root"),
+        (.milvus, "restore-temp-1/x", "is not below the root"), (.backup, "files/x", "is not below the root"),
+        (.backup, "backups/x", "is not below the root"), (.backup, "backups/daily", "is not below the root"),
+    ])
+    func readsNothingElse(storage: StorageID, key: String, rule: String) {
+        let message = refusal { () throws(BackupError) in try rules.checkRead(key, on: storage) }
+        #expect(message?.contains(rule) == true)
+        #expect(message?.contains("\"\(key)\"") == true)
+    }
+
+    // MARK: Writing
+
+    @Test(arguments: [
+        (StorageID.backup, "backups/daily/nightly/binlogs/insert_log/1"), (.backup, "backups/daily/nightly/x"),
+        (.milvus, "restore-temp-1/x"), (.milvus, "restore-temp-abc-db-coll/binlogs/insert_log/1/2/3/4"),
+    ])
+    func writesWhereItMay(storage: StorageID, key: String) {
+        #expect(refusal { () throws(BackupError) in try rules.checkWrite(key, on: storage) } == nil)
+    }
+
+    @Test(arguments: [
+        (StorageID.backup, "backups/daily/nightly", "is not below \"backups/daily/nightly/\""),
+        (.backup, "backups/daily/nightly2/x", "is not below"), (.backup, "backups/daily/other/x", "is not below"),
+        (.backup, "backups/daily/x", "is not below"), (.backup, "nightly/x", "is not below"),
+        (.backup, "restore-temp-1/x", "is not below"), (.backup, "files/x", "is not below"),
+        (.milvus, "files/insert_log/1", "is not below \"restore-temp-*/\""), (.milvus, "x", "is not below"),
+        (.milvus, "restore-temp-1", "is not below"), (.milvus, "restore-temp-/x", "is not below"),
+        (.milvus, "restore-temp/x", "is not below"), (.milvus, "a/restore-temp-1/x", "is not below"),
+        (.milvus, "Restore-temp-1/x", "is not below"), (.milvus, "files/restore-temp-1/x", "is not below"),
+    ])
+    func writesNothingElse(storage: StorageID, key: String, rule: String) {
+        let message = refusal { () throws(BackupError) in try rules.checkWrite(key, on: storage) }
+        #expect(message?.contains(rule) == true)
+        #expect(message?.contains("\"\(key)\"") == true)
+    }
+
+    @Test func neverWritesBelowMilvusOwnRoot() throws {
+        for root in ["restore-temp-1", "restore-temp-1/files"] {
+            let rules = try KeyRules(
+                roots: StorageRoots(milvus: root, backup: "b"), backupName: "n", sharesBucket: false)
+            let message = refusal { () throws(BackupError) in
+                try rules.checkWrite("\(root)/insert_log/1", on: .milvus)
+            }
+            #expect(message?.contains("Milvus' own root") == true)
+            #expect(refusal { () throws(BackupError) in try rules.checkWrite("restore-temp-2/x", on: .milvus) } == nil)
+        }
+    }
+
+    @Test func anEmptyRootIsTheWholeBucket() {
+        let rules = wholeBuckets
+        #expect(refusal { () throws(BackupError) in try rules.checkRead("insert_log/1", on: .milvus) } == nil)
+        #expect(refusal { () throws(BackupError) in try rules.checkRead("other/meta/x", on: .backup) } == nil)
+        #expect(refusal { () throws(BackupError) in try rules.checkWrite("nightly/x", on: .backup) } == nil)
+        #expect(refusal { () throws(BackupError) in try rules.checkWrite("restore-temp-1/x", on: .milvus) } == nil)
+        #expect(refusal { () throws(BackupError) in try rules.checkWrite("nightly2/x", on: .backup) } != nil)
+        #expect(refusal { () throws(BackupError) in try rules.checkWrite("insert_log/1", on: .milvus) } != nil)
+    }
+
+    // MARK: Shapes
+
+    @Test(arguments: [
+        ("", "is empty"), ("/files/x", "empty segment"), ("files//x", "empty segment"), ("files/x/", "empty segment"),
+        ("files/./x", "segment \".\""), ("files/../x", "segment \"..\""), ("files/x/..", "segment \"..\""),
+        ("../files/x", "segment \"..\""), ("files/a\nb", "control character"), ("files/a\u{0}b", "control character"),
+        ("files/a\u{7f}b", "control character"), ("files/a\u{85}b", "control character"),
+        (longest + "a", "more than 1024 bytes"),
+        ("files/" + String(repeating: "ä", count: 510), "more than 1024 bytes"),
+    ])
+    func keysArePlain(key: String, rule: String) {
+        for storage in StorageID.allCases {
+            for rules in [rules, wholeBuckets] {
+                let read = refusal { () throws(BackupError) in try rules.checkRead(key, on: storage) }
+                let written = refusal { () throws(BackupError) in try rules.checkWrite(key, on: storage) }
+                #expect(read?.contains(rule) == true && written?.contains(rule) == true)
+                #expect(read?.unicodeScalars.contains { $0.value < 0x20 } == false, "it is one line")
+            }
+        }
+    }
+
+    @Test func spellingsOfALetterAreDifferentKeys() throws {
+        // One character or two: equal for Swift, different for a store.
+        let rules = try KeyRules(
+            roots: StorageRoots(milvus: "caf\u{e9}", backup: "b"), backupName: "n", sharesBucket: false)
+        #expect(refusal { () throws(BackupError) in try rules.checkRead("caf\u{e9}/x", on: .milvus) } == nil)
+        #expect(refusal { () throws(BackupError) in try rules.checkRead("cafe\u{301}/x", on: .milvus) } != nil)
+    }
+
+    // MARK: Tasks
+
+    @Test func aTaskGoesFromOneStorageToTheOther() {
+        for storage in StorageID.allCases {
+            let message = refusal { () throws(BackupError) in
+                try rules.check(source: "files/x", on: storage, destination: "files/y", on: storage)
+            }
+            #expect(message?.contains("inside one storage") == true)
+        }
+        #expect(
+            refusal { () throws(BackupError) in
+                try rules.check(
+                    source: "files/x", on: .milvus, destination: "backups/daily/nightly/x", on: .backup)
+            } == nil)
+        #expect(
+            refusal { () throws(BackupError) in
+                try rules.check(
+                    source: "backups/daily/nightly/x", on: .backup, destination: "restore-temp-1/x", on: .milvus)
+            } == nil)
+    }
+
+    @Test func nothingIsItsOwnDestination() throws {
+        let key = "nightly/restore-temp-1/x"
+        for isShared in [true, false] {
+            let rules = try KeyRules(
+                roots: StorageRoots(milvus: "", backup: ""), backupName: "nightly", sharesBucket: isShared)
+            let message = refusal { () throws(BackupError) in
+                try rules.check(source: key, on: .milvus, destination: key, on: .backup)
+            }
+            #expect((message != nil) == isShared)
+        }
+    }
+
+    @Test(arguments: ["a", "_", "Nightly_2026", "x1", String(repeating: "a", count: 128)])
+    func namesOfBackups(name: String) {
+        #expect(
+            refusal { () throws(BackupError) in
+                _ = try KeyRules(roots: StorageRoots(milvus: "", backup: ""), backupName: name, sharesBucket: false)
+            } == nil)
+    }
+
+    @Test(arguments: [
+        "", "1a", "a-b", "a/b", "..", "a.b", "a b", "a\n", "ä", "@", "[", "`", "{", String(repeating: "a", count: 129),
+    ])
+    func namesOfNoBackups(name: String) {
+        #expect(
+            refusal { () throws(BackupError) in
+                _ = try KeyRules(roots: StorageRoots(milvus: "", backup: ""), backupName: name, sharesBucket: false)
+            } != nil)
+    }
+}
+
+@Suite struct ShardRulesTests {
+    static let lease = Lease(job: "j", shard: 1, epoch: 1)
+
+    func refusal(
+        name: String = "nightly", storages: Set<StorageID> = [.milvus, .backup], _ tasks: [CopyTask]
+    ) -> ShardFailure? {
+        let rules = ShardRules(
+            roots: StorageRoots(milvus: "files", backup: "backup"), storages: storages, sharesBucket: false)
+        let shard = Shard(
+            id: 1, source: .milvus, destination: .backup, sourcePrefix: "files/", destinationPrefix: "backup/nightly/",
+            mode: .auto, tasks: tasks)
+        return rules.refusal(of: Assignment(lease: Self.lease, backupName: name, shard: shard))
+    }
+
+    @Test func aLawfulShardPasses() {
+        #expect(refusal([CopyTask(source: "a", size: 1), CopyTask(source: "b", destination: "c/d", size: 0)]) == nil)
+        #expect(refusal([]) == nil)
+    }
+
+    @Test func oneUnlawfulTaskRefusesTheShard() {
+        let failure = refusal([
+            CopyTask(source: "a", size: 1), CopyTask(source: "b", destination: "../other/b", size: 1),
+        ])
+        #expect(failure?.lease == Self.lease)
+        #expect(failure?.key == "files/b")
+        #expect(failure?.code == "invalidArgument")
+        #expect(failure?.isRetryable == false)
+        #expect(failure?.message.contains("backup/nightly/../other/b") == true)
+    }
+
+    @Test func whatThisVersionCannotDoIsRefused() {
+        let part = PartRange(offset: 0, length: 1, uploadID: "u", number: 1)
+        #expect(refusal([CopyTask(source: "a", size: 1, part: part)])?.code == "unsupported")
+        #expect(refusal([CopyTask(source: "a", size: -1)])?.code == "invalidArgument")
+        #expect(refusal(name: "../x", [CopyTask(source: "a", size: 1)])?.code == "invalidArgument")
+        #expect(refusal(storages: [.backup], [CopyTask(source: "a", size: 1)])?.code == "configuration")
+    }
+}
