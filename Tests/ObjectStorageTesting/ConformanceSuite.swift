@@ -12,7 +12,13 @@ package struct StoreFeatures: OptionSet, Sendable {
     package static let controlCharacters = StoreFeatures(rawValue: 2)
     /// Uploads are listed by any prefix and not only by their whole key.
     package static let uploadsByPrefix = StoreFeatures(rawValue: 4)
-    package static let all: StoreFeatures = [.anyPath, .controlCharacters, .uploadsByPrefix]
+    /// Keys with line feeds are treated like those with other control characters. A store without it is not asked for them.
+    package static let lineFeeds = StoreFeatures(rawValue: 8)
+    /// An upload that was aborted is not found. A store without it may fail in any way.
+    package static let endedUploads = StoreFeatures(rawValue: 16)
+    package static let all: StoreFeatures = [
+        .anyPath, .controlCharacters, .uploadsByPrefix, .lineFeeds, .endedUploads,
+    ]
 }
 
 /// A clause of the ``ObjectStore`` contract that a store does not hold.

@@ -7,17 +7,25 @@ extension S3ObjectStore {
             throw BackupError(.invalidArgument, "\(keys.count) objects are too many to be deleted at once")
         }
         for key in keys { _ = try checked(key) }
-        // Google's storage does not delete in batches.
-        let canBatch = configuration.provider != .gcp
-        var batch = canBatch ? keys.filter(isXMLText) : []
+        var batch = keys.filter(canBeBatched)
         if batch.count == 1 { batch = [] }
-        let single = batch.count == keys.count ? [] : keys.filter { batch.isEmpty || !isXMLText($0) }
+        let single = batch.count == keys.count ? [] : keys.filter { batch.isEmpty || !canBeBatched($0) }
         var failure = await firstFailure { try await self.deleteBatch(batch) }
         if failure?.code == .unsupported {
             failure = await firstFailure { try await self.deleteEach(batch) }
         }
         let other = await firstFailure { try await self.deleteEach(single) }
         if let first = failure ?? other { throw first }
+    }
+
+    private func canBeBatched(_ key: String) -> Bool {
+        switch configuration.provider {
+        // Google's storage has no batches.
+        case .gcp: false
+        // MinIO's gateways to file systems pass over empty directories in a batch, without a word.
+        case .minio: isXMLText(key) && key.utf8.last != UInt8(ascii: "/")
+        case .s3, .aws, .aliyun, .tencent, .hwc: isXMLText(key)
+        }
     }
 
     private func firstFailure(_ body: () async throws -> Void) async -> BackupError? {
