@@ -154,6 +154,14 @@ import Testing
         #expect(try await whole.collect(limit: 100).count == 10)
     }
 
+    @Test func aStoreThatIgnoresConditionsDoesNotPassAnotherObjectOff() async throws {
+        let store = store(
+            FakeHTTPClient(HTTPResponse(200, "new", headers: ["etag": "\"new\"", "content-length": "3"])))
+        await #expect(
+            performing: { try await store.get("k", range: nil, ifMatch: "old", into: BytePipe()) },
+            throws: { ($0 as? BackupError)?.code == .notFound })
+    }
+
     @Test func anEmptyRangeNeedsNoBody() async throws {
         let http = FakeHTTPClient(HTTPResponse(status: 200, headers: ["content-length": "10", "etag": "\"e\""]))
         let pipe = BytePipe()

@@ -92,6 +92,11 @@ import Testing
         #expect(report.failures.map(\.key) == ["k", ""])
     }
 
+    @Test func anotherDocumentIsNoReportOfADeletion() {
+        let refusal = "<Error><Code>InternalError</Code></Error>"
+        #expect { try DeletionReport(Array(refusal.utf8)) } throws: { ($0 as? BackupError)?.isRetryable == true }
+    }
+
     @Test func writtenKeysComeBackAsTheyWere() throws {
         struct Keys: XMLRecords {
             var keys: [String] = []

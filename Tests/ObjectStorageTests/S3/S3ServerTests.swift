@@ -57,6 +57,23 @@ struct S3ServerTests {
         }
     }
 
+    @Test(
+        .enabled(if: TestServer.tls != nil, "MILVUS_BACKUP_TEST_S3_TLS names no server"),
+        arguments: ConformanceCheck.all)
+    func holdsTheContractOverTLS(_ check: ConformanceCheck) async throws {
+        let server = try #require(TestServer.tls)
+        let store = server.store()
+        try await store.createBucketIfMissing()
+        try await check.run(on: store, prefix: server.prefix("tls"), features: server.features)
+    }
+
+    @Test(.enabled(if: TestServer.tls != nil, "MILVUS_BACKUP_TEST_S3_TLS names no server"))
+    func anUnknownAuthorityIsNotTrusted() async throws {
+        let store = try #require(TestServer.tls).store { $0.tls = TLSSettings() }
+        await #expect(
+            performing: { try await store.head("k") }, throws: { ($0 as? BackupError)?.code == .unavailable })
+    }
+
     @Test(arguments: TestServer.all)
     func thousandsOfSmallObjects(_ server: TestServer) async throws {
         let store = server.store()

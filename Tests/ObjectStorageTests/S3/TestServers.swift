@@ -15,6 +15,10 @@ struct TestServer: Sendable, CustomStringConvertible {
         variable: "MILVUS_BACKUP_TEST_S3_SECOND", provider: .s3,
         features: [.anyPath, .controlCharacters, .uploadsByPrefix])
     static let all = [minio, second].compactMap { $0 }
+    /// The first one behind TLS, with a certificate of an authority of one's own in the file
+    /// `MILVUS_BACKUP_TEST_S3_TLS_CA`.
+    static let tls = TestServer(
+        variable: "MILVUS_BACKUP_TEST_S3_TLS", provider: .minio, features: [.lineFeeds, .endedUploads])
 
     let description: String
     let features: StoreFeatures
@@ -49,6 +53,9 @@ struct TestServer: Sendable, CustomStringConvertible {
 
     func store(_ change: (inout S3Configuration) -> Void = { _ in }) -> S3ObjectStore {
         var configuration = configuration
+        if configuration.useTLS, let path = getenv("MILVUS_BACKUP_TEST_S3_TLS_CA") {
+            configuration.tls.caCertPath = String(cString: path)
+        }
         change(&configuration)
         return S3ObjectStore(configuration, http: TestServer.http)
     }

@@ -66,8 +66,7 @@ final class S3Client: Sendable {
         while true {
             let signer = signer(for: try await configuration.credentials.credentials())
             let request = signedRequest(call, signer)
-            let response =
-                if let pipe { try await http.download(request, into: pipe) } else { try await http.send(request) }
+            let response = try await answer(to: request, of: call, into: pipe)
             if (200..<300).contains(response.status) { return response }
             let refusal = S3ErrorResponse(response)
             let isAdapted = adapt(to: refusal, response, call, signer)
@@ -77,6 +76,24 @@ final class S3Client: Sendable {
             }
             throw error(for: refusal, in: call, signer)
         }
+    }
+
+    /// What goes wrong on the way is told along with what was asked.
+    private func answer(
+        to request: HTTPRequest, of call: S3Call, into pipe: BytePipe?
+    ) async throws -> HTTPResponse {
+        do {
+            return if let pipe { try await http.download(request, into: pipe) } else { try await http.send(request) }
+        } catch let error as BackupError where error.code != .canceled {
+            throw error.prefixed(description(of: call))
+        }
+    }
+
+    /// `cannot read object "k" in bucket "b"`.
+    func description(of call: S3Call) -> String {
+        let bucket = "bucket \"\(configuration.bucket)\""
+        guard let key = call.request.key else { return "cannot \(call.request.purpose.rawValue) \(bucket)" }
+        return "cannot \(call.request.purpose.rawValue) object \"\(key.escapingControlCharacters)\" in \(bucket)"
     }
 
     /// The error for a refusal that came in the body of an answer of status 200.

@@ -122,10 +122,18 @@ struct DeletionReport: XMLRecords {
 
     private(set) var failures: [Failure] = []
     private var current = Failure()
+    private var root = ""
 
-    init(_ document: [UInt8]) throws(BackupError) { try readXML(document, into: &self) }
+    init(_ document: [UInt8]) throws(BackupError) {
+        try readXML(document, into: &self)
+        // Silence about a key means that it is deleted: it must be the silence of the right document.
+        guard root == "DeleteResult" else {
+            throw BackupError(.protocolViolation, "the answer is no report of a deletion but \(root)", isRetryable: true)
+        }
+    }
 
     mutating func begin(_ name: String, depth: Int) {
+        if depth == 1 { root = name }
         if depth == 2 { current = Failure() }
     }
 

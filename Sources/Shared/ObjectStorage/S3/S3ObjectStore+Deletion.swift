@@ -46,10 +46,8 @@ extension S3ObjectStore {
         call.body = .bytes(body)
         let answer = try await client.send(call).body
         guard !answer.isEmpty else { return }
-        if let refusal = S3ErrorResponse(try FlatDocument(answer)) {
-            throw try await client.error(for: refusal, in: call)
-        }
-        let failures = try DeletionReport(answer).failures.filter { $0.code != "NoSuchKey" }
+        let report = try understanding(call) { () throws(BackupError) in try DeletionReport(answer) }
+        let failures = report.failures.filter { $0.code != "NoSuchKey" }
         guard let first = failures.first else { return }
         call.request.key = first.key
         // The codes are those of single requests; only the status is missing.

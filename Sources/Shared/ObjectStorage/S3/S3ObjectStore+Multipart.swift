@@ -70,7 +70,8 @@ extension S3ObjectStore {
             if let marker {
                 call.query += [("key-marker", marker.keyMarker), ("upload-id-marker", marker.uploadIDMarker)]
             }
-            let page = try UploadListing(try await client.send(call).body)
+            let answer = try await client.send(call).body
+            let page = try understanding(call) { () throws(BackupError) in try UploadListing(answer) }
             uploads += page.uploads
             if let last = marker, let next = page.next, next == last {
                 throw BackupError(.protocolViolation, "the listing of uploads does not go on")

@@ -37,7 +37,8 @@ package final class S3ObjectStore: ObjectStore {
         call.query.append(("prefix", prefix))
         if let delimiter { call.query.append(("delimiter", delimiter)) }
         if let continuation { call.query.append(("continuation-token", continuation)) }
-        return try ObjectListing.page(of: try await client.send(call).body)
+        let answer = try await client.send(call).body
+        return try understanding(call) { () throws(BackupError) in try ObjectListing.page(of: answer) }
     }
 
     package func head(_ key: String) async throws -> ObjectInfo? {
@@ -59,6 +60,12 @@ package final class S3ObjectStore: ObjectStore {
         if let range { call.headers.append(("range", "bytes=\(range.lowerBound)-\(range.upperBound - 1)")) }
         if let ifMatch { call.headers.append(("if-match", "\"\(ifMatch)\"")) }
         let response = try await client.send(call, into: pipe)
+        if let ifMatch, response.headers.etag != ifMatch, !response.headers.etag.isEmpty {
+            // A store that knows no conditions sends what is there now.
+            let error = BackupError(.notFound, "\(description(of: key)) has changed since it was listed")
+            pipe.fail(error)
+            throw error
+        }
         let length = response.headers["content-length"].flatMap { Int64($0) } ?? 0
         guard let range, response.status != 206 else {
             let total = response.headers["content-range"]?.split(separator: "/").last.flatMap { Int64($0) }
@@ -110,7 +117,8 @@ package final class S3ObjectStore: ObjectStore {
 
     /// Sends a call whose answer may begin with status 200 and turn out to be a refusal.
     func sendExpectingDocument(_ call: S3Call) async throws -> FlatDocument {
-        let document = try FlatDocument(try await client.send(call).body)
+        let answer = try await client.send(call).body
+        let document = try understanding(call) { () throws(BackupError) in try FlatDocument(answer) }
         if let refusal = S3ErrorResponse(document) {
             var error = try await client.error(for: refusal, in: call)
             // Nothing but a fault on the way ends a copy that had been accepted.
@@ -122,6 +130,17 @@ package final class S3ObjectStore: ObjectStore {
 }
 
 extension S3ObjectStore {
+    /// Reads an answer; what is wrong with it is told along with what was asked.
+    func understanding<Document>(
+        _ call: S3Call, _ read: () throws(BackupError) -> Document
+    ) throws(BackupError) -> Document {
+        do throws(BackupError) {
+            return try read()
+        } catch {
+            throw error.prefixed(client.description(of: call))
+        }
+    }
+
     /// `object "k" in bucket "b" at http://h:p`.
     func description(of key: String) -> String {
         let scheme = configuration.useTLS ? "https" : "http"
