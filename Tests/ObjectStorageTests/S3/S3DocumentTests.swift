@@ -92,6 +92,24 @@ import Testing
         #expect(report.failures.map(\.key) == ["k", ""])
     }
 
+    @Test func damagedDocumentsAreErrorsOrOtherDocuments() throws {
+        let document = Array(
+            """
+            <?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3/"><IsTruncated>true</IsTruncated>
+            <NextContinuationToken>t</NextContinuationToken><Contents><Key>a%2Fb</Key><ETag>&#34;e&#34;</ETag><Size>12</Size>
+            </Contents><CommonPrefixes><Prefix>a</Prefix></CommonPrefixes><EncodingType>url</EncodingType></ListBucketResult>
+            """.utf8)
+        for index in document.indices {
+            for byte: UInt8 in [0, 0x22, 0x25, 0x26, 0x3c, 0x3e, 0x80, 0xff] {
+                var damaged = document
+                damaged[index] = byte
+                let page = try? ObjectListing.page(of: damaged)
+                #expect(page.map { $0.objects.count + $0.commonPrefixes.count <= 2 } ?? true)
+            }
+            #expect(throws: BackupError.self) { try ObjectListing.page(of: Array(document[..<index])) }
+        }
+    }
+
     @Test func anotherDocumentIsNoReportOfADeletion() {
         let refusal = "<Error><Code>InternalError</Code></Error>"
         #expect { try DeletionReport(Array(refusal.utf8)) } throws: { ($0 as? BackupError)?.isRetryable == true }

@@ -128,7 +128,8 @@ struct DeletionReport: XMLRecords {
         try readXML(document, into: &self)
         // Silence about a key means that it is deleted: it must be the silence of the right document.
         guard root == "DeleteResult" else {
-            throw BackupError(.protocolViolation, "the answer is no report of a deletion but \(root)", isRetryable: true)
+            throw BackupError(
+                .protocolViolation, "the answer is no report of a deletion but \(root)", isRetryable: true)
         }
     }
 
