@@ -3,7 +3,15 @@ import Support
 
 extension ConformanceCheck {
     static let uploads = [
-        ConformanceCheck("parts become one object") { bench in
+        ConformanceCheck("a store without uploads in parts says so") { bench in
+            guard !bench.features.contains(.multipart) else { return }
+            try await bench.expectError(.unsupported, by: "an upload in parts") {
+                try await bench.store.createMultipartUpload("\(bench.prefix)k")
+            }
+            try bench.expect(
+                try await bench.store.listMultipartUploads(prefix: bench.prefix).isEmpty, "no upload is listed")
+        },
+        ConformanceCheck("parts become one object", needs: .multipart) { bench in
             let key = "\(bench.prefix)k ä"
             let size = Int(bench.store.limits.minimumPartSize)
             let first = bench.bytes(size, seed: 1)
@@ -34,7 +42,7 @@ extension ConformanceCheck {
             let pending = try await bench.store.listMultipartUploads(prefix: key)
             try bench.expect(pending.isEmpty, "no upload is left: \(pending)")
         },
-        ConformanceCheck("parts may be copied by the store") { bench in
+        ConformanceCheck("parts may be copied by the store", needs: .multipart) { bench in
             let size = bench.store.limits.minimumPartSize
             let bytes = bench.bytes(Int(size) * 2 + 5)
             let source = ObjectReference(bucket: bench.store.identity.bucket, key: "\(bench.prefix)from +")
@@ -50,7 +58,7 @@ extension ConformanceCheck {
             try await bench.store.completeMultipartUpload(key, uploadID: id, parts: parts)
             try bench.expect(try await bench.read(key) == bytes, "the bytes are those of the source")
         },
-        ConformanceCheck("an aborted upload is gone") { bench in
+        ConformanceCheck("an aborted upload is gone", needs: .multipart) { bench in
             let key = "\(bench.prefix)k"
             let id = try await bench.store.createMultipartUpload(key)
             let part = try await bench.store.uploadPart(key, uploadID: id, number: 1, body: .bytes([1]))
@@ -68,7 +76,7 @@ extension ConformanceCheck {
             try bench.expect(try await bench.store.head(key) == nil, "no object is there")
             try bench.expect(try await bench.store.listMultipartUploads(prefix: key).isEmpty, "no upload is listed")
         },
-        ConformanceCheck("a wrong part does not complete") { bench in
+        ConformanceCheck("a wrong part does not complete", needs: .multipart) { bench in
             let key = "\(bench.prefix)k"
             let id = try await bench.store.createMultipartUpload(key)
             _ = try await bench.store.uploadPart(key, uploadID: id, number: 1, body: .bytes([1]))
@@ -79,7 +87,7 @@ extension ConformanceCheck {
             try bench.expect(try await bench.store.head(key) == nil, "no object is there")
             try await bench.store.abortMultipartUpload(key, uploadID: id)
         },
-        ConformanceCheck("pending uploads are listed") { bench in
+        ConformanceCheck("pending uploads are listed", needs: .multipart) { bench in
             let names = ["u/a b+", "u/ä"]
             var ids: [String] = []
             for name in names { ids.append(try await bench.store.createMultipartUpload(bench.prefix + name)) }

@@ -16,8 +16,10 @@ package struct StoreFeatures: OptionSet, Sendable {
     package static let lineFeeds = StoreFeatures(rawValue: 8)
     /// An upload that was aborted is not found. A store without it may fail in any way.
     package static let endedUploads = StoreFeatures(rawValue: 16)
+    /// Objects can be uploaded in parts. A store without it says so with `unsupported`.
+    package static let multipart = StoreFeatures(rawValue: 32)
     package static let all: StoreFeatures = [
-        .anyPath, .controlCharacters, .uploadsByPrefix, .lineFeeds, .endedUploads,
+        .anyPath, .controlCharacters, .uploadsByPrefix, .lineFeeds, .endedUploads, .multipart,
     ]
 }
 
@@ -29,10 +31,16 @@ package struct ConformanceFailure: Error, CustomStringConvertible {
 /// One clause of the ``ObjectStore`` contract.
 package struct ConformanceCheck: Sendable, CustomStringConvertible {
     package let description: String
-    let body: @Sendable (ConformanceBench) async throws -> Void
+    /// Stores without them are not checked.
+    private let needs: StoreFeatures
+    private let body: @Sendable (ConformanceBench) async throws -> Void
 
-    init(_ description: String, _ body: @escaping @Sendable (ConformanceBench) async throws -> Void) {
+    init(
+        _ description: String, needs: StoreFeatures = [],
+        _ body: @escaping @Sendable (ConformanceBench) async throws -> Void
+    ) {
         self.description = description
+        self.needs = needs
         self.body = body
     }
 
@@ -48,6 +56,7 @@ package struct ConformanceCheck: Sendable, CustomStringConvertible {
     package func run(
         on store: any ObjectStore, prefix: String, features: StoreFeatures = .all, other: (any ObjectStore)? = nil
     ) async throws {
+        guard features.isSuperset(of: needs) else { return }
         let name = description.map { $0.isLetter || $0.isNumber ? String($0) : "-" }.joined()
         let bench = ConformanceBench(store: store, other: other, prefix: "\(prefix)\(name)/", features: features)
         do {

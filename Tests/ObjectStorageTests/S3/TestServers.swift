@@ -9,16 +9,16 @@ import Support
 struct TestServer: Sendable, CustomStringConvertible {
     /// A gateway made of MinIO's code.
     static let minio = TestServer(
-        variable: "MILVUS_BACKUP_TEST_S3", provider: .minio, features: [.lineFeeds, .endedUploads])
+        variable: "MILVUS_BACKUP_TEST_S3", provider: .minio, features: [.lineFeeds, .endedUploads, .multipart])
     /// Another implementation of S3.
     static let second = TestServer(
         variable: "MILVUS_BACKUP_TEST_S3_SECOND", provider: .s3,
-        features: [.anyPath, .controlCharacters, .uploadsByPrefix])
+        features: [.anyPath, .controlCharacters, .uploadsByPrefix, .multipart])
     static let all = [minio, second].compactMap { $0 }
     /// The first one behind TLS, with a certificate of an authority of one's own in the file
     /// `MILVUS_BACKUP_TEST_S3_TLS_CA`.
     static let tls = TestServer(
-        variable: "MILVUS_BACKUP_TEST_S3_TLS", provider: .minio, features: [.lineFeeds, .endedUploads])
+        variable: "MILVUS_BACKUP_TEST_S3_TLS", provider: .minio, features: [.lineFeeds, .endedUploads, .multipart])
 
     let description: String
     let features: StoreFeatures
