@@ -31,6 +31,7 @@ package protocol ObjectStore: Sendable {
     /// at the end and failed when the transfer breaks. When this call throws, the pipe is untouched.
     ///
     /// - Parameter ifMatch: the ETag that the object must still have, else `notFound` with a message that it has changed.
+    /// - Returns: the size of the whole object, also when only a range of it is read.
     func get(_ key: String, range: Range<Int64>?, ifMatch: String?, into pipe: BytePipe) async throws -> ObjectInfo
 
     /// Writes an object of exactly the body's length. At most ``StoreLimits/maximumPutSize``.
