@@ -1,0 +1,78 @@
+import Support
+
+extension Validation {
+    /// Which kinds of authentication a credential belongs to.
+    private static let credentials: [(name: String, type: AuthenticationType, isRequired: Bool)] = [
+        ("accessKeyID", .staticKeys, true),
+        ("secretAccessKey", .staticKeys, true),
+        ("sessionToken", .staticKeys, false),
+        ("accountKey", .sharedKey, true),
+        ("credentialsFile", .serviceAccount, true),
+        ("endpoint", .iam, false),
+    ]
+
+    /// Checks `milvus.storage` or `backup.storage`. Of a local directory nothing else is looked at.
+    mutating func checkStorage(_ section: String) {
+        guard !unreadable.contains("\(section).provider"),
+            let provider = StorageProvider(rawValue: values.text("\(section).provider")), provider != .local
+        else { return }
+        checkAddress(section)
+        checkAccount(section, provider)
+        checkViewOfMilvus(section)
+        guard !unreadable.contains("\(section).auth.type"),
+            let type = AuthenticationType(rawValue: values.text("\(section).auth.type"))
+        else { return }
+        guard provider.authenticationTypes.contains(type) else {
+            let possible = provider.authenticationTypes.map(\.rawValue).joined(separator: " or ")
+            report(
+                "\(section).auth.type",
+                "\"\(type.rawValue)\" does not go with provider \(provider.rawValue); set \(section).auth.type to \(possible)"
+            )
+            return
+        }
+        checkCredentials(section, type)
+    }
+
+    private mutating func checkAddress(_ section: String) {
+        // What is inherited was checked where it is written.
+        if values.origin("\(section).address")?.inheritedFrom == nil { checkHost("\(section).address") }
+        if values.integer("\(section).port") == 0, values.origin("\(section).port")?.inheritedFrom == nil {
+            report("\(section).port", "must be between 1 and 65535, not 0")
+        }
+        if values.text("\(section).bucketName").isEmpty {
+            warn("\(section).bucketName", "is empty: no bucket can be used")
+        }
+    }
+
+    private mutating func checkAccount(_ section: String, _ provider: StorageProvider) {
+        let key = "\(section).accountName"
+        if provider == .azure {
+            if values.text(key).isEmpty { report(key, "must not be empty with provider azure") }
+        } else if values.isSetExplicitly(key) {
+            report(key, "applies to provider azure only, not to \(provider.rawValue)")
+        }
+    }
+
+    private mutating func checkViewOfMilvus(_ section: String) {
+        let hasAddress = !values.text("\(section).milvusAddress").isEmpty
+        if hasAddress { checkHost("\(section).milvusAddress") }
+        if !hasAddress, values.integer("\(section).milvusPort") != 0 {
+            report("\(section).milvusPort", "needs \(section).milvusAddress as well")
+        }
+    }
+
+    private mutating func checkCredentials(_ section: String, _ type: AuthenticationType) {
+        let sameForMilvus = values.text("milvus.storage.auth.type") == type.rawValue
+        for credential in Validation.credentials {
+            let key = "\(section).auth.\(credential.name)"
+            if credential.type != type {
+                guard values.isSetExplicitly(key) else { continue }
+                report(key, "does not apply when \(section).auth.type is \"\(type.rawValue)\"")
+            } else if credential.isRequired, values.isEmpty(key), !unreadable.contains(key) {
+                // An empty value that is inherited was reported where it is written.
+                if values.origin(key)?.inheritedFrom != nil, sameForMilvus { continue }
+                report(key, "must not be empty: authentication \"\(type.rawValue)\" needs it")
+            }
+        }
+    }
+}
