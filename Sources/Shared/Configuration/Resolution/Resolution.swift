@@ -93,7 +93,8 @@ struct Resolution {
             guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
                 // The text may be a part of a password, so the message only counts.
                 throw BackupError(
-                    .usage, "invalid --set format, want KEY=VALUE: the \(ordinal(index + 1)) one has no key or no \"=\"",
+                    .usage,
+                    "invalid --set format, want KEY=VALUE: the \(ordinal(index + 1)) one has no key or no \"=\"",
                     hint: "for example --set milvus.grpc.port=19530")
             }
             result.append((text[..<equals].trimmingBlanks, String(text[text.index(after: equals)...])))
@@ -110,5 +111,6 @@ extension Schema {
 }
 
 private func ordinal(_ number: Int) -> String {
-    ["first", "second", "third"].indices.contains(number - 1) ? ["first", "second", "third"][number - 1] : "\(number)th"
+    ["first", "second", "third"].indices.contains(number - 1)
+        ? ["first", "second", "third"][number - 1] : "\(number)th"
 }

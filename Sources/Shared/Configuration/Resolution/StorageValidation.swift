@@ -22,7 +22,9 @@ extension Validation {
         guard !unreadable.contains("\(section).auth.type"),
             let type = AuthenticationType(rawValue: values.text("\(section).auth.type"))
         else { return }
+        let isSameProvider = provider.rawValue == values.text("milvus.storage.provider")
         guard provider.authenticationTypes.contains(type) else {
+            if isSameProvider, isInherited("\(section).auth.type") { return }
             let possible = provider.authenticationTypes.map(\.rawValue).joined(separator: " or ")
             report(
                 "\(section).auth.type",
@@ -34,9 +36,8 @@ extension Validation {
     }
 
     private mutating func checkAddress(_ section: String) {
-        // What is inherited was checked where it is written.
-        if values.origin("\(section).address")?.inheritedFrom == nil { checkHost("\(section).address") }
-        if values.integer("\(section).port") == 0, values.origin("\(section).port")?.inheritedFrom == nil {
+        if !isInherited("\(section).address") { checkHost("\(section).address") }
+        if values.integer("\(section).port") == 0, !isInherited("\(section).port") {
             report("\(section).port", "must be between 1 and 65535, not 0")
         }
         if values.text("\(section).bucketName").isEmpty {
@@ -47,7 +48,8 @@ extension Validation {
     private mutating func checkAccount(_ section: String, _ provider: StorageProvider) {
         let key = "\(section).accountName"
         if provider == .azure {
-            if values.text(key).isEmpty { report(key, "must not be empty with provider azure") }
+            let isReported = isInherited(key) && values.text("milvus.storage.provider") == provider.rawValue
+            if values.text(key).isEmpty, !isReported { report(key, "must not be empty with provider azure") }
         } else if values.isSetExplicitly(key) {
             report(key, "applies to provider azure only, not to \(provider.rawValue)")
         }
@@ -69,10 +71,12 @@ extension Validation {
                 guard values.isSetExplicitly(key) else { continue }
                 report(key, "does not apply when \(section).auth.type is \"\(type.rawValue)\"")
             } else if credential.isRequired, values.isEmpty(key), !unreadable.contains(key) {
-                // An empty value that is inherited was reported where it is written.
-                if values.origin(key)?.inheritedFrom != nil, sameForMilvus { continue }
+                if isInherited(key), sameForMilvus { continue }
                 report(key, "must not be empty: authentication \"\(type.rawValue)\" needs it")
             }
         }
     }
+
+    /// Whether a value is another section's, where it was checked already.
+    private func isInherited(_ key: String) -> Bool { values.origin(key)?.inheritedFrom != nil }
 }

@@ -49,7 +49,7 @@ package struct GRPCSettings: Sendable {
     package var endpoint: HostPort { HostPort(host: address, port: port) }
 }
 
-/// `milvus.etcd`, read by `restore secondary` and for the RPC channel only.
+/// `milvus.etcd`, read for backups of index parameters only.
 package struct EtcdSettings: Sendable {
     /// `host:port` each; at least one.
     package var endpoints = ["localhost:2379"]
