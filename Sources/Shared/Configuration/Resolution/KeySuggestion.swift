@@ -28,31 +28,6 @@ enum KeySuggestion {
 
     /// The key or section of `schema` that differs least from `key`, when it does not differ much.
     static func nearest(to key: String, in schema: Schema) -> String? {
-        let wanted = Array(key.lowercased().utf8)
-        var best: (key: String, distance: Int)?
-        for candidate in schema.parameters.map(\.name) + schema.sections.values.sorted() {
-            let distance = editDistance(wanted, Array(candidate.lowercased().utf8))
-            if distance < best?.distance ?? .max { best = (candidate, distance) }
-        }
-        guard let best, best.distance <= max(2, wanted.count / 5) else { return nil }
-        return best.key
+        nearestName(to: key, among: schema.parameters.map(\.name) + schema.sections.values.sorted())
     }
-}
-
-/// How many single letters must be inserted, removed or changed, or neighbours swapped, to make one text of the other.
-func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-    var beforeLast: [Int] = []
-    var last = Array(0...right.count)
-    for i in left.indices {
-        var row = [i + 1]
-        for j in right.indices {
-            var cost = min(last[j + 1] + 1, row[j] + 1, last[j] + (left[i] == right[j] ? 0 : 1))
-            if i > 0, j > 0, left[i] == right[j - 1], left[i - 1] == right[j] {
-                cost = min(cost, beforeLast[j - 1] + 1)
-            }
-            row.append(cost)
-        }
-        (beforeLast, last) = (last, row)
-    }
-    return last[right.count]
 }
