@@ -134,8 +134,8 @@ struct ArgumentParserTests {
 
     @Test(
         arguments: [
-            (BackupError.Code.usage, Int32(2)), (.configuration, 2), (.canceled, 130), (.notFound, 1), (.internalError, 1),
-            (.invalidArgument, 1),
+            (BackupError.Code.usage, Int32(2)), (.configuration, 2), (.canceled, 130), (.notFound, 1),
+            (.internalError, 1), (.invalidArgument, 1),
         ])
     func exitCodes(code: BackupError.Code, expected: Int32) {
         #expect(ExitCode(BackupError(code, "")).rawValue == expected)

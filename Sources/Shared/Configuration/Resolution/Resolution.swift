@@ -23,12 +23,17 @@ struct Resolution {
         let schema = Schema.of(version)
         file.check(against: schema)
         if version == .v1 {
-            warnings.append("\(name) is in the v1 format; \"milvus-backup config migrate\" writes it anew as v2")
+            warnings.append(formatAdvice)
         }
         warnings += file.warnings
         for (key, _) in self.overrides where !schema.knows(key) && !schema.hasEnvironment(key) {
             warnings.append("--set: \(KeySuggestion.unknownKey(key, in: schema))")
         }
+    }
+
+    /// The warning about a file in the v1 format.
+    var formatAdvice: String {
+        "\(file.name) is in the v1 format; \"milvus-backup config migrate\" writes it anew as v2"
     }
 
     /// The values of all v2 keys.

@@ -2,7 +2,7 @@ import Support
 
 extension Validation {
     /// Which kinds of authentication a credential belongs to.
-    private static let credentials: [(name: String, type: AuthenticationType, isRequired: Bool)] = [
+    static let credentials: [(name: String, type: AuthenticationType, isRequired: Bool)] = [
         ("accessKeyID", .staticKeys, true),
         ("secretAccessKey", .staticKeys, true),
         ("sessionToken", .staticKeys, false),
@@ -10,6 +10,16 @@ extension Validation {
         ("credentialsFile", .serviceAccount, true),
         ("endpoint", .iam, false),
     ]
+
+    /// False for a credential that belongs to another kind of authentication than its section has; true for all other keys.
+    static func credentialApplies(_ key: String, _ values: ResolvedValues) -> Bool {
+        for section in ["milvus.storage", "backup.storage"] where key.hasPrefix("\(section).auth.") {
+            guard let credential = credentials.first(where: { key == "\(section).auth.\($0.name)" }) else { continue }
+            let isLocal = values.text("\(section).provider") == StorageProvider.local.rawValue
+            return !isLocal && values.text("\(section).auth.type") == credential.type.rawValue
+        }
+        return true
+    }
 
     /// Checks `milvus.storage` or `backup.storage`. Of a local directory nothing else is looked at.
     mutating func checkStorage(_ section: String) {

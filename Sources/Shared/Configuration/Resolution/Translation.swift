@@ -15,8 +15,7 @@ struct Translation {
     init(_ old: [String: Resolved], file: FileSettings) {
         self.old = old
         self.file = file
-        var defaults = Resolver(file: FileSettings(), overrides: [], environment: [:])
-        values = defaults.resolve(.version2)
+        values = Translation.defaults
         for parameter in Schema.version1.parameters {
             guard let value = old[parameter.name], let newKey = Translation.newKey(of: parameter.name) else { continue }
             values[newKey] = value
@@ -30,6 +29,12 @@ struct Translation {
         }
         warnAboutAuthorization()
     }
+
+    /// What the v2 format says when nobody says anything.
+    private static let defaults: [String: Resolved] = {
+        var resolver = Resolver(file: FileSettings(), overrides: [], environment: [:])
+        return resolver.resolve(.version2)
+    }()
 
     /// The v2 name of a v1 key; nil when there is none.
     static func newKey(of oldKey: String) -> String? {
@@ -143,13 +148,10 @@ struct Translation {
 
     /// Provider and authentication: only those credentials are set that the kind of authentication uses.
     private mutating func translate(from keys: StorageKeys, to section: String) {
+        for name in ["type"] + Validation.credentials.map(\.name) {
+            values["\(section).auth.\(name)"] = Translation.defaults["\(section).auth.\(name)"]
+        }
         guard let provider = provider(keys, section), let useIAM = old[keys.useIAM] else { return }
-        let credentials = [
-            "accessKeyID", "secretAccessKey", "sessionToken", "accountKey", "credentialsFile", "endpoint",
-        ]
-        var defaults = Resolver(file: FileSettings(), overrides: [], environment: [:])
-        let unset = defaults.resolve(.version2)
-        for name in credentials { values["\(section).auth.\(name)"] = unset["\(section).auth.\(name)"] }
         let type: AuthenticationType
         switch provider {
         case .local: return
