@@ -86,7 +86,7 @@ let package = Package(
         // MARK: Tests
         .target(
             name: "ObjectStorageTesting",
-            dependencies: ["Support", "ObjectStorage"],
+            dependencies: ["Support", "ObjectStorage", "CCrypto"],
             path: "Tests/ObjectStorageTesting",
             swiftSettings: settings),
         tests("Support"),

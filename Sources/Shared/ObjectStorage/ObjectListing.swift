@@ -32,11 +32,24 @@ extension ObjectStore {
 
     /// Deletes everything below `prefix`, `parallelism` batches at a time.
     ///
+    /// Stores that keep directories of their own show those that have become empty as objects, which go in further passes.
+    ///
     /// - Returns: the number of objects deleted.
     @discardableResult
     package func deleteAll(prefix: String, parallelism: Int = 4) async throws -> Int {
         precondition(!prefix.isEmpty, "an empty prefix would delete the whole bucket")
-        return try await withThrowingTaskGroup(of: Void.self) { group in
+        let count = try await deleteListed(prefix: prefix, parallelism: parallelism)
+        var left = count
+        var passes = 1
+        while left > 0, passes < 64 {
+            left = try await deleteListed(prefix: prefix, parallelism: parallelism)
+            passes += 1
+        }
+        return count
+    }
+
+    private func deleteListed(prefix: String, parallelism: Int) async throws -> Int {
+        try await withThrowingTaskGroup(of: Void.self) { group in
             var running = 0
             let count = try await forEachPage(prefix: prefix) { page in
                 guard !page.objects.isEmpty else { return }
