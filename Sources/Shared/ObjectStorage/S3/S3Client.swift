@@ -179,7 +179,7 @@ final class S3Client: Sendable {
             }
         var request = HTTPRequest(call.method, url, headers: headers, body: call.body)
         request.tls = configuration.tls
-        if call.isServerSide { request.stallTimeout = configuration.serverSideTimeout }
+        request.stallTimeout = call.isServerSide ? configuration.serverSideTimeout : configuration.stallTimeout
         return request
     }
 

@@ -29,6 +29,8 @@ package struct S3Configuration: Sendable {
     package var addressing: S3Addressing = .automatic
     package var credentials: any CredentialsProvider
     package var tls = TLSSettings()
+    /// A request that moves no byte for so long is given up.
+    package var stallTimeout: Duration = .seconds(60)
     /// How long a store may say nothing while it copies or assembles an object by itself.
     package var serverSideTimeout: Duration = .seconds(600)
 
