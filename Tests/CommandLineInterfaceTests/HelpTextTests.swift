@@ -74,7 +74,7 @@ struct HelpTextTests {
         #expect(text.contains("Arguments:\n  NAME  Which one."))
     }
 
-    @Test(arguments: [60, 80, 100])
+    @Test(arguments: 60...100)
     func linesAreNotTooLong(width: Int) throws {
         for line in try help("create", "--help", width: width).split(separator: "\n") {
             #expect(line.count <= width, "\(line)")
