@@ -67,7 +67,7 @@ let package = Package(
         shared("ShardTransport", ["Support", "ShardProtocol"]),
         shared("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),
         shared("CopyWorker", ["Support", "ObjectStorage", "ShardProtocol", "ShardTransport"]),
-        shared("ConfiguredStores", ["Support", "Configuration", "ObjectStorage"]),
+        shared("ConfiguredStores", ["Support", "Configuration", "HTTP", "ObjectStorage"]),
 
         // MARK: Programs
         program(
@@ -97,6 +97,7 @@ let package = Package(
         tests("MilvusClient", ["Support", "HTTP"]),
         tests("BackupFormat", ["Support", "JSON"]),
         tests("Configuration", ["Support"]),
+        tests("ConfiguredStores", ["Support", "Configuration", "HTTP", "ObjectStorage"]),
         tests("ShardProtocol", ["Support"]),
         tests("ShardTransport", ["Support", "ShardProtocol"]),
         tests("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),

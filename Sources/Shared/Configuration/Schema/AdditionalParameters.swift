@@ -1,0 +1,24 @@
+extension Schema {
+    /// The keys the original does not have. They are spelled alike in both formats.
+    ///
+    /// - Parameter concurrencyKey: the key that counts the objects in flight, which the agent's number defaults to.
+    static func additions(concurrencyKey: String) -> [Parameter] {
+        [
+            Parameter(keys: ["backup.maxSegmentGroupSize"], kind: .size, fallback: .value(.integer(2 << 30))),
+            .integer("backup.shard.maxSizeMiB", value: 256),
+            .integer("backup.shard.maxObjects", value: 1000),
+            // A single PUT and a single part hold at most 5 GiB, a part that is not the last one at least 5 MiB.
+            .integer("transfer.multipartStreamThresholdMiB", value: 64, in: 1...5120),
+            .integer("transfer.partSizeMiB", value: 64, in: 5...5120),
+            .integer("transfer.stallTimeoutSeconds", value: 60),
+            .hostPort("coordinator.listen", ports: 0...65535),
+            .secret("coordinator.token", environment: ["MILVUS_BACKUP_TOKEN"]),
+            .integer("coordinator.leaseSeconds", value: 30),
+            .integer("coordinator.heartbeatSeconds", value: 5),
+            .integer("coordinator.maxShardFailures", value: 3),
+            .text("agent.name"),
+            .integer("agent.concurrency", value: 128).inheriting(from: concurrencyKey),
+            .hostPort("agent.coordinator", ports: 1...65535),
+        ]
+    }
+}

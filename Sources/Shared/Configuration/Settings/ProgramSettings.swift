@@ -1,0 +1,61 @@
+import Support
+
+/// `log`.
+package struct LogSettings: Sendable {
+    package var level = LogLevel.info
+    /// Whether log lines are printed as well.
+    package var console = true
+    /// The log file; empty for none.
+    package var path = "logs/backup.log"
+    /// Bytes after which the file is rotated; 0 for never.
+    package var maximumFileSize: Int64 = 300 << 20
+    /// Days a rotated file is kept; 0 for ever.
+    package var maximumDays = 0
+    /// Rotated files kept; 0 for all.
+    package var maximumBackups = 0
+
+    package init() {}
+}
+
+/// `server`: the REST API.
+package struct ServerSettings: Sendable {
+    package var debugMode = false
+    package var swaggerBasePath = ""
+
+    package init() {}
+}
+
+/// `zillizCloud`, read by `migrate` only.
+package struct ZillizCloudSettings: Sendable {
+    package var endpoint = "https://api.cloud.zilliz.com"
+    package var apiKey = Secret("")
+
+    package init() {}
+}
+
+/// `coordinator`: handing out work to agents on other hosts.
+package struct CoordinatorSettings: Sendable {
+    /// Where agents connect to; nil when no remote agent is awaited. Never anything but loopback without a token.
+    package var listen: HostPort?
+    /// What agents and coordinator prove to each other that they know; may be empty.
+    package var token = Secret("")
+    /// How long an agent owns a shard without being heard of.
+    package var lease = Duration.seconds(30)
+    package var heartbeat = Duration.seconds(5)
+    /// Failures of one shard after which the backup fails.
+    package var maximumShardFailures = 3
+
+    package init() {}
+}
+
+/// `agent`.
+package struct AgentSettings: Sendable {
+    /// How the agent calls itself; empty for the host's name.
+    package var name = ""
+    /// Objects in flight.
+    package var concurrency = 128
+    /// The coordinator to connect to; nil when not set.
+    package var coordinator: HostPort?
+
+    package init() {}
+}

@@ -1,0 +1,70 @@
+import Support
+
+/// `backup`.
+package struct BackupSettings: Sendable {
+    /// Where backups are kept.
+    package var storage: StorageSettings = {
+        var storage = StorageSettings()
+        storage.rootPath = "backup"
+        return storage
+    }()
+    /// Collections worked on at the same time.
+    package var concurrentCollections = 4
+    /// Segments of a collection worked on at the same time.
+    package var concurrentSegments = 1024
+    /// Whether Milvus' garbage collection is paused while a backup runs.
+    package var pauseGC = true
+    /// Bytes of the segments in one group, at most.
+    package var maximumSegmentGroupSize: Int64 = 2 << 30
+    package var shard = ShardSettings()
+
+    package init() {}
+}
+
+/// `backup.shard`: how much work is handed out at a time.
+package struct ShardSettings: Sendable {
+    /// Bytes of a shard, at most, unless a single object has more.
+    package var maximumSize: Int64 = 256 << 20
+    package var maximumObjects = 1000
+
+    package init() {}
+}
+
+/// `restore`.
+package struct RestoreSettings: Sendable {
+    /// Collections worked on at the same time.
+    package var concurrentCollections = 2
+    /// Import jobs Milvus runs at the same time.
+    package var concurrentImportJobs = 768
+    package var maximumSegmentsPerImportJob = 256
+    /// Whether the staging copy in Milvus' bucket is left there.
+    package var keepTempFiles = false
+
+    package init() {}
+}
+
+/// `transfer`: how objects get from one store to the other.
+package struct TransferSettings: Sendable {
+    package enum Mode: String, Sendable, CaseIterable {
+        /// `direct` when both stores are the same backend, else `streaming`.
+        case auto
+        /// The store copies by itself, or the backup fails.
+        case direct
+        /// Every byte passes the worker.
+        case streaming
+    }
+
+    package var mode = Mode.auto
+    /// Objects in flight in one process.
+    package var concurrency = 128
+    /// Bytes from which on a copy inside a store is done in parts.
+    package var multipartCopyThreshold: Int64 = 500 << 20
+    /// Bytes from which on a streamed object is uploaded in parts.
+    package var multipartStreamThreshold: Int64 = 64 << 20
+    /// Bytes of a part of a streamed object.
+    package var partSize: Int64 = 64 << 20
+    /// A transfer that moves no byte for so long is given up and tried again.
+    package var stallTimeout = Duration.seconds(60)
+
+    package init() {}
+}

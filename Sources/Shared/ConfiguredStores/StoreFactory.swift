@@ -1,0 +1,132 @@
+import Configuration
+import HTTP
+import ObjectStorage
+import Support
+
+/// Makes object stores out of their settings.
+package struct StoreFactory: Sendable {
+    private let http: any HTTPClient
+    private let logger: Logger
+    private let stallTimeout: Duration
+    private let retryPolicy: RetryPolicy?
+
+    /// - Parameters:
+    ///   - stallTimeout: a request that moves no byte for so long fails (`transfer.stallTimeoutSeconds`).
+    ///   - retryPolicy: how calls are made again; nil for stores whose user does that himself.
+    package init(
+        http: any HTTPClient,
+        logger: Logger = .silent,
+        stallTimeout: Duration = .seconds(60),
+        retryPolicy: RetryPolicy? = .standard
+    ) {
+        self.http = http
+        self.logger = logger
+        self.stallTimeout = stallTimeout
+        self.retryPolicy = retryPolicy
+    }
+
+    /// The store of `milvus.storage` or `backup.storage`. Nothing is sent.
+    ///
+    /// - Throws: ``BackupError/Code/unsupported`` for a provider or an authentication this program does not speak,
+    ///   ``BackupError/Code/configuration`` when there is no bucket.
+    package func makeStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
+        guard let provider = settings.provider.family else {
+            let family = S3Provider.allCases.map(\.rawValue).joined(separator: ", ")
+            throw BackupError(
+                .unsupported, "the storage provider \(settings.provider.rawValue) is not supported",
+                hint: "use one of \(family)")
+        }
+        guard !settings.bucketName.isEmpty else { throw BackupError(.configuration, "bucketName is empty") }
+        var configuration = S3Configuration(
+            provider: provider,
+            host: settings.address,
+            port: settings.port,
+            useTLS: settings.useSSL,
+            region: settings.region,
+            bucket: settings.bucketName,
+            credentials: try credentials(settings.authentication))
+        configuration.addressing = provider.addressing
+        configuration.tls.caCertPath = settings.caCertPath
+        configuration.stallTimeout = stallTimeout
+        let store = S3ObjectStore(configuration, http: http)
+        guard let retryPolicy else { return store }
+        return RetryingObjectStore(store, policy: retryPolicy, logger: logger)
+    }
+
+    private func credentials(_ authentication: StorageAuthentication) throws(BackupError) -> any CredentialsProvider {
+        switch authentication {
+        case .staticKeys(let accessKeyID, let secretAccessKey, let sessionToken):
+            return StaticCredentials(
+                S3Credentials(
+                    accessKeyID: accessKeyID, secretAccessKey: secretAccessKey,
+                    sessionToken: sessionToken.isEmpty ? nil : sessionToken))
+        case .iam: throw unsupported(.iam)
+        case .defaultChain: throw unsupported(.defaultChain)
+        case .sharedKey: throw unsupported(.sharedKey)
+        case .serviceAccount: throw unsupported(.serviceAccount)
+        case .none: throw BackupError(.configuration, "auth.type is missing")
+        }
+    }
+
+    private func unsupported(_ type: AuthenticationType) -> BackupError {
+        BackupError(
+            .unsupported, "the authentication type \(type.rawValue) is not supported",
+            hint: "use an access key: auth.type static (v1: useIAM false)")
+    }
+}
+
+/// The two stores of a configuration.
+package struct StorePair: Sendable {
+    /// `milvus.storage`.
+    package let milvus: any ObjectStore
+    /// `backup.storage`.
+    package let backup: any ObjectStore
+
+    package init(milvus: any ObjectStore, backup: any ObjectStore) {
+        self.milvus = milvus
+        self.backup = backup
+    }
+
+    /// - Throws: what ``StoreFactory/makeStore(_:)`` throws, with the section's name before it.
+    package init(_ configuration: Configuration, factory: StoreFactory) throws(BackupError) {
+        self.init(
+            milvus: try StorePair.store(configuration.milvus.storage, "milvus.storage", factory),
+            backup: try StorePair.store(configuration.backup.storage, "backup.storage", factory))
+    }
+
+    private static func store(
+        _ settings: StorageSettings, _ section: String, _ factory: StoreFactory
+    ) throws(BackupError) -> any ObjectStore {
+        do throws(BackupError) {
+            return try factory.makeStore(settings)
+        } catch {
+            throw error.prefixed(section)
+        }
+    }
+}
+
+extension StorageProvider {
+    /// The provider as a member of the S3 family; nil for those that speak something else.
+    fileprivate var family: S3Provider? {
+        switch self {
+        case .minio: .minio
+        case .s3: .s3
+        case .aws: .aws
+        case .aliyun: .aliyun
+        case .tencent: .tencent
+        case .hwc: .hwc
+        case .gcp: .gcp
+        case .gcpnative, .azure, .local: nil
+        }
+    }
+}
+
+extension S3Provider {
+    /// Some providers refuse a bucket in the path; for the others the host decides.
+    fileprivate var addressing: S3Addressing {
+        switch self {
+        case .aliyun, .tencent, .hwc: .virtualHost
+        case .minio, .s3, .aws, .gcp: .automatic
+        }
+    }
+}

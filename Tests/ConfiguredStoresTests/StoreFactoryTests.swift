@@ -1,0 +1,132 @@
+import Configuration
+import ConfiguredStores
+import HTTP
+import ObjectStorage
+import Support
+import Synchronization
+import Testing
+
+/// Remembers the requests it is sent and answers them with the given statuses, then with 404.
+private final class RecordingClient: HTTPClient {
+    private let state: Mutex<(requests: [HTTPRequest], statuses: [Int])>
+
+    init(statuses: [Int] = []) { state = Mutex(([], statuses)) }
+
+    var requests: [HTTPRequest] { state.withLock { $0.requests } }
+
+    func send(_ request: HTTPRequest) async throws -> HTTPResponse {
+        state.withLock { state in
+            state.requests.append(request)
+            return HTTPResponse(status: state.statuses.isEmpty ? 404 : state.statuses.removeFirst())
+        }
+    }
+
+    func download(_ request: HTTPRequest, into pipe: BytePipe) async throws -> HTTPResponse { try await send(request) }
+}
+
+@Suite("Configured stores")
+struct StoreFactoryTests {
+    private func settings(_ provider: StorageProvider) -> StorageSettings {
+        var settings = StorageSettings()
+        settings.provider = provider
+        settings.address = "store.example"
+        settings.bucketName = "bucket"
+        settings.authentication = .staticKeys(
+            accessKeyID: "key", secretAccessKey: Secret("secret"), sessionToken: Secret(""))
+        return settings
+    }
+
+    private func headURL(_ settings: StorageSettings) async throws -> String? {
+        let client = RecordingClient()
+        _ = try await StoreFactory(http: client).makeStore(settings).head("a/b")
+        return client.requests.first?.url
+    }
+
+    @Test(
+        arguments: [
+            (StorageProvider.minio, "http://store.example:9000/bucket/a/b"),
+            (.s3, "http://store.example:9000/bucket/a/b"), (.aws, "http://store.example:9000/bucket/a/b"),
+            (.gcp, "http://store.example:9000/bucket/a/b"), (.aliyun, "http://bucket.store.example:9000/a/b"),
+            (.tencent, "http://bucket.store.example:9000/a/b"), (.hwc, "http://bucket.store.example:9000/a/b"),
+        ])
+    func addressing(provider: StorageProvider, url: String) async throws {
+        #expect(try await headURL(settings(provider)) == url)
+    }
+
+    @Test func amazonIsAddressedByTheBucketsHost() async throws {
+        var settings = settings(.aws)
+        (settings.address, settings.port, settings.useSSL) = ("s3.eu-west-1.amazonaws.com", 443, true)
+        #expect(try await headURL(settings) == "https://bucket.s3.eu-west-1.amazonaws.com/a/b")
+    }
+
+    @Test func everythingReachesTheRequest() async throws {
+        var settings = settings(.s3)
+        (settings.region, settings.useSSL, settings.caCertPath) = ("mars-1", true, "/ca.pem")
+        settings.authentication = .staticKeys(
+            accessKeyID: "key", secretAccessKey: Secret("secret"), sessionToken: Secret("token"))
+        let client = RecordingClient()
+        let store = try StoreFactory(http: client, stallTimeout: .seconds(7)).makeStore(settings)
+        _ = try await store.head("a")
+        #expect(
+            store.identity
+                == StoreIdentity(
+                    provider: "s3", endpoint: "store.example:9000", region: "mars-1", usesTLS: true, bucket: "bucket"))
+        let request = try #require(client.requests.first)
+        #expect(request.tls.caCertPath == "/ca.pem")
+        #expect(request.stallTimeout == .seconds(7))
+        let headers = Dictionary(request.headers.map { ($0.name.lowercased(), $0.value) }) { first, _ in first }
+        #expect(headers["authorization"]?.contains("Credential=key/") == true)
+        #expect(headers["authorization"]?.contains("/mars-1/s3/aws4_request") == true)
+        #expect(headers["x-amz-security-token"] == "token")
+    }
+
+    @Test func failuresAreTriedAgainUnlessTheUserOfTheStoreDoesSo() async throws {
+        let policy = RetryPolicy(attempts: 3, initialDelay: .zero, maximumDelay: .zero)
+        var client = RecordingClient(statuses: [503, 503, 200])
+        let retrying = try StoreFactory(http: client, retryPolicy: policy).makeStore(settings(.minio))
+        #expect(try await retrying.head("a") != nil)
+        #expect(client.requests.count == 3)
+        client = RecordingClient(statuses: [503])
+        let single = try StoreFactory(http: client, retryPolicy: nil).makeStore(settings(.minio))
+        await #expect(throws: BackupError.self) { try await single.head("a") }
+        #expect(client.requests.count == 1)
+    }
+
+    @Test(arguments: [StorageProvider.azure, .gcpnative, .local])
+    func otherProvidersAreRefusedPlainly(provider: StorageProvider) {
+        #expect {
+            try StoreFactory(http: RecordingClient()).makeStore(settings(provider))
+        } throws: { error in
+            let error = error as? BackupError
+            return error?.code == .unsupported
+                && error?.message == "the storage provider \(provider.rawValue) is not supported"
+        }
+    }
+
+    @Test(arguments: [StorageAuthentication.iam(endpoint: ""), .defaultChain])
+    func otherAuthenticationsAreRefusedPlainly(authentication: StorageAuthentication) {
+        var settings = settings(.aws)
+        settings.authentication = authentication
+        #expect { try StoreFactory(http: RecordingClient()).makeStore(settings) } throws: { error in
+            (error as? BackupError)?.code == .unsupported
+        }
+    }
+
+    @Test func bothStoresOfAConfiguration() throws {
+        var configuration = Configuration()
+        configuration.backup.storage.bucketName = "other"
+        let factory = StoreFactory(http: RecordingClient())
+        let stores = try StorePair(configuration, factory: factory)
+        #expect(stores.milvus.identity.bucket == "a-bucket" && stores.backup.identity.bucket == "other")
+        #expect(stores.milvus.identity.isSameBackend(as: stores.backup.identity))
+        configuration.backup.storage.provider = .azure
+        #expect { try StorePair(configuration, factory: factory) } throws: { error in
+            (error as? BackupError)?.message == "backup.storage: the storage provider azure is not supported"
+        }
+        configuration.backup.storage = StorageSettings()
+        configuration.milvus.storage.bucketName = ""
+        #expect { try StorePair(configuration, factory: factory) } throws: { error in
+            (error as? BackupError)?.message == "milvus.storage: bucketName is empty"
+        }
+    }
+}
