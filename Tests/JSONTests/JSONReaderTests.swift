@@ -168,6 +168,14 @@ import Testing
         #expect(text == #"test.json: a value expected at "a\nb\u{1B}[31m", 'x' found (byte 18)"#)
     }
 
+    @Test func repeatedStringsAreRead() throws {
+        let texts = (0..<100).map { "channel \($0 % 20) é" }
+        var reader = reader(try JSONWriter.bytes { try $0.array(texts) { try $0.string($1) } }, pieceSize: 7)
+        var read: [String] = []
+        try reader.forEachElement { read.append(try $0.readRepeatedString()) }
+        #expect(read == texts)
+    }
+
     @Test func stringBytesComeWithoutAString() throws {
         var reader = reader(Array(#""a\u0062c""#.utf8), pieceSize: 1)
         #expect(try reader.readString { Array($0) } == Array("abc".utf8))

@@ -10,6 +10,16 @@ extension JSONReader {
         return String(repairing: text)
     }
 
+    /// A string that the document is likely to repeat: the same text gives the same storage, as long as few are in use.
+    package mutating func readRepeatedString() throws -> String {
+        try readText()
+        if let known = repeatedStrings.first(where: { $0.utf8.elementsEqual(text) }) { return known }
+        let string = String(repairing: text)
+        if repeatedStrings.count == 16 { repeatedStrings.removeFirst() }
+        repeatedStrings.append(string)
+        return string
+    }
+
     /// Gives the bytes of a string to `body` without making a `String`. They are valid only inside, and may be no UTF-8.
     package mutating func readString<Result>(
         _ body: (UnsafeBufferPointer<UInt8>) throws -> Result

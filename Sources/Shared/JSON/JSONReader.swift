@@ -37,6 +37,8 @@ package struct JSONReader: ~Copyable {
     var keys: [UInt8] = []
     /// The string that is being read.
     var text: [UInt8] = []
+    /// The last different strings that ``readRepeatedString()`` has given.
+    var repeatedStrings: [String] = []
 
     /// - Parameters:
     ///   - name: what the document is called in errors.
