@@ -53,8 +53,8 @@ import Testing
                 == compact(
                     #"""
                     {"state_code":0,"collection_backups":[{"partition_backups":[{"segment_backups":[
-                    {"binlogs":[{"binlogs":[{"log_path":"files/insert_log/0/0/0/0/0","log_size":0}]}],"size":0}],"size":0}],
-                    "size":0,"has_index":false}],"size":0,"rbac_meta":{},"rpc_channel_info":{},"database_backups":[{}]}
+                    {"binlogs":[{"binlogs":[{"log_path":"files/insert_log/0/0/0/0/0","log_size":0}]}],"size":0}],
+                    "size":0}],"size":0,"has_index":false}],"size":0,"rbac_meta":{},"rpc_channel_info":{},"database_backups":[{}]}
                     """#))
     }
 
@@ -165,7 +165,8 @@ import Testing
             String(decoding: try brief.bytes(layout: .compact), as: UTF8.self)
                 == compact(
                     #"""
-                    {"id":"0d5f","state_code":1,"start_time":1728000000,"progress":37,"name":"b1","size":0,"meta_size":0}
+                    {"id":"0d5f","state_code":1,"start_time":1728000000,"progress":37,
+                    "name":"b1","size":0,"meta_size":0}
                     """#))
         #expect(
             String(decoding: try BackupBrief().bytes(layout: .indented), as: UTF8.self) == """

@@ -63,6 +63,18 @@ enum Sample {
         return backup
     }
 
+    /// One of each kind of object, for tests that read it thousands of times.
+    static var small: BackupInfo {
+        var backup = backup
+        backup.collections.removeLast()
+        backup.collections[0].schema.fields = [backup.collections[0].schema.fields[2]]
+        backup.collections[0].schema.structArrayFields = []
+        backup.collections[0].partitions[0].segments.removeLast()
+        backup.rbac?.grants.removeLast()
+        backup.databases.removeLast()
+        return backup
+    }
+
     private static var empty: CollectionBackup {
         var collection = CollectionBackup(collectionID: 449_577_900, databaseName: "db2", collectionName: "empty")
         collection.loadState = "NotLoad"

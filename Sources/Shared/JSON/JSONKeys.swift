@@ -59,8 +59,8 @@ func lowercased(_ byte: UInt8) -> UInt8 {
 }
 
 extension JSONReader {
-    /// Reads an object: `body` is called for every member whose key is in `keys`, and must read its value. Other members are
-    /// passed over, and so is `null`, both as a member's value and in place of the whole object.
+    /// Reads an object: `body` is called for every member whose key is in `keys`, and must read its value. Other
+    /// members are passed over, and so is `null`, both as a member's value and in place of the whole object.
     @inlinable
     package mutating func forEachMember<Key>(
         _ keys: JSONKeys<Key>, _ body: (inout JSONReader, Key) throws -> Void

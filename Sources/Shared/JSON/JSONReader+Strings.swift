@@ -20,7 +20,8 @@ extension JSONReader {
         return string
     }
 
-    /// Gives the bytes of a string to `body` without making a `String`. They are valid only inside, and may be no UTF-8.
+    /// Gives the bytes of a string to `body` without making a `String`. They are valid only inside, and may be no
+    /// UTF-8.
     package mutating func readString<Result>(
         _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
     ) throws -> Result {

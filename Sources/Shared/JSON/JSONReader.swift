@@ -2,8 +2,8 @@ import Support
 
 /// Reads one JSON document value by value, out of pieces, without ever holding the whole of it.
 ///
-/// The caller asks for what should come next, and gets it or an error. Every error is `corrupted` and says which document,
-/// what was expected, where in the tree and at which byte: `full_meta.json: number expected at
+/// The caller asks for what should come next, and gets it or an error. Every error is `corrupted` and says which
+/// document, what was expected, where in the tree and at which byte: `full_meta.json: number expected at
 /// collection_backups[3].size, string found (byte 1234)`.
 ///
 /// Strings follow Go's decoder: lone surrogates and bytes that are not UTF-8 become U+FFFD.

@@ -1,7 +1,7 @@
 import Support
 
-/// Typed access to members. A member that is missing or `null` is nil; one of another type is an error that names it. Keys
-/// match whatever their case is, and of several matching members the last one that is not `null` counts, as in Go.
+/// Typed access to members. A member that is missing or `null` is nil; one of another type is an error that names it.
+/// Keys match whatever their case is, and of several matching members the last one that is not `null` counts, as in Go.
 extension JSONValue {
     /// What this is, as errors call it.
     package var kind: String {

@@ -35,10 +35,8 @@ package enum JSONValue: Sendable, Hashable {
         parsing bytes: [UInt8], name: String, maximumBytes: Int = 16 << 20, maximumDepth: Int = 64
     ) throws {
         guard bytes.count <= maximumBytes else {
-            throw BackupError(
-                .corrupted,
-                "\(name): \(formattedBytes(Int64(bytes.count))) is more than the \(formattedBytes(Int64(maximumBytes))) allowed"
-            )
+            let (size, limit) = (formattedBytes(Int64(bytes.count)), formattedBytes(Int64(maximumBytes)))
+            throw BackupError(.corrupted, "\(name): \(size) is more than the \(limit) allowed")
         }
         var reader = JSONReader(name: name, bytes: bytes, maximumDepth: maximumDepth)
         self = try reader.readValue()

@@ -2,9 +2,9 @@ import Support
 
 /// Writes one JSON document piece by piece, in the form of Go's `encoding/json`.
 ///
-/// Members appear in the order of the calls. Strings are escaped as Go does it: `<`, `>`, `&`, U+2028 and U+2029 and control
-/// characters become escapes, everything else stays UTF-8. Integers are exact. The caller keeps the structure right: a key
-/// before every value in an object, none in an array, and one value at the top.
+/// Members appear in the order of the calls. Strings are escaped as Go does it: `<`, `>`, `&`, U+2028 and U+2029 and
+/// control characters become escapes, everything else stays UTF-8. Integers are exact. The caller keeps the structure
+/// right: a key before every value in an object, none in an array, and one value at the top.
 package struct JSONWriter: ~Copyable {
     /// How the document is laid out.
     package enum Layout: Sendable {
@@ -19,8 +19,8 @@ package struct JSONWriter: ~Copyable {
     private let sink: ([UInt8]) throws -> Void
     var buffer: [UInt8] = []
     private var depth = 0
-    /// Whether the container that is open has no value yet. A container that has ended is a value of its parent, so one flag
-    /// serves all levels.
+    /// Whether the container that is open has no value yet. A container that has ended is a value of its parent, so one
+    /// flag serves all levels.
     private var isFirst = true
     private var isAfterKey = false
 

@@ -1,5 +1,6 @@
 extension String {
-    /// `bytes` as text, with U+FFFD in place of every byte that does not belong to a valid UTF-8 sequence, as Go has it.
+    /// `bytes` as text, with U+FFFD in place of every byte that does not belong to a valid UTF-8 sequence, as Go has
+    /// it.
     ///
     /// The standard library replaces a whole cut-off sequence by one U+FFFD; Go replaces each of its bytes.
     package init(repairing bytes: [UInt8]) {
@@ -26,8 +27,8 @@ extension String {
 
 /// The length of the valid sequence that begins at `index`; 0 when there is none.
 private func sequenceLength(_ bytes: [UInt8], at index: Int) -> Int {
-    // The table of the well-formed sequences, Unicode standard 3.9: the second byte has a narrower range after some first
-    // bytes, which keeps out overlong forms, surrogates and what lies above U+10FFFF.
+    // The table of the well-formed sequences, Unicode standard 3.9: the second byte has a narrower range after some
+    // first bytes, which keeps out overlong forms, surrogates and what lies above U+10FFFF.
     let length: Int
     var second: ClosedRange<UInt8> = 0x80...0xBF
     switch bytes[index] {

@@ -1,6 +1,7 @@
 import JSON
 
-/// What `get` prints and the REST server answers about a backup: its task and its metadata without partitions and segments.
+/// What `get` prints and the REST server answers about a backup: its task and its metadata without partitions and
+/// segments.
 package struct BackupBrief: Sendable, Hashable {
     // Of the task that makes or has made the backup, as far as it is known.
     package var id = ""

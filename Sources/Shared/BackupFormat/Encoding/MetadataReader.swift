@@ -2,8 +2,9 @@ import JSON
 
 /// Reads the metadata files of backups of all versions.
 ///
-/// Sources are synchronous: they give the next piece of a file, nil or an empty one at its end, and may block. So these calls
-/// belong on a thread of their own. What cannot be read is `corrupted`, and the message names the file and the place in it.
+/// Sources are synchronous: they give the next piece of a file, nil or an empty one at its end, and may block. So these
+/// calls belong on a thread of their own. What cannot be read is `corrupted`, and the message names the file and the
+/// place in it.
 package enum MetadataReader {
     package typealias Source = () throws -> [UInt8]?
 
@@ -16,8 +17,8 @@ package enum MetadataReader {
 
     /// Puts a backup together from the four files that all versions have written.
     ///
-    /// Segments belong to the partition with the same collection and partition id, partitions to the collection with the same
-    /// id; those that belong nowhere are left out. Sizes are the sums of what was found.
+    /// Segments belong to the partition with the same collection and partition id, partitions to the collection with
+    /// the same id; those that belong nowhere are left out. Sizes are the sums of what was found.
     package static func readLevels(
         backup backupSource: @escaping Source,
         collections collectionSource: @escaping Source,

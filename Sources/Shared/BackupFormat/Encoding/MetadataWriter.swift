@@ -1,7 +1,7 @@
 import JSON
 
-/// Writes the metadata files of a backup exactly as Milvus Backup does: compact JSON, members in the order of the original's
-/// messages, empty ones left out.
+/// Writes the metadata files of a backup exactly as Milvus Backup does: compact JSON, members in the order of the
+/// original's messages, empty ones left out.
 package struct MetadataWriter: Sendable {
     private let paths: MilvusPaths
 

@@ -43,8 +43,8 @@ package struct FieldSchema: Sendable, Hashable {
     package var isDynamic = false
     package var isPartitionKey = false
     package var isNullable = false
-    /// Raw bytes of a `schema.ValueField` in a string, damaged where they were no UTF-8. Only v0.4.25 to v0.5.4 wrote it;
-    /// ``defaultValueBase64`` wins.
+    /// Raw bytes of a `schema.ValueField` in a string, damaged where they were no UTF-8. Only v0.4.25 to v0.5.4 wrote
+    /// it; ``defaultValueBase64`` wins.
     package var defaultValueProto = ""
     package var isFunctionOutput = false
     /// Base64 of a `schema.ValueField`; empty when there is no default.

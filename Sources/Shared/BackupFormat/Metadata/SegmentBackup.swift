@@ -35,7 +35,8 @@ package struct SegmentBackup: Sendable, Hashable {
     package var deltaLogs = FieldBinlogs()
     /// Bytes of all insert and delta logs.
     package var size: Int64 = 0
-    /// The directory between partition and segment; 0 when there is none. Backups up to v0.4.3 share one among segments.
+    /// The directory between partition and segment; 0 when there is none. Backups up to v0.4.3 share one among
+    /// segments.
     package var groupID: Int64 = 0
     package var isL0 = false
     /// Empty when unknown.
@@ -69,8 +70,8 @@ package struct Binlog: Sendable, Hashable {
 
 /// The logs of a segment, grouped by field as the metadata has them.
 ///
-/// One flat array; logs of a field stand together. A field without logs takes a place of its own, because the format has a
-/// way to write it: an empty list of delta logs is `[{}]`.
+/// One flat array; logs of a field stand together. A field without logs takes a place of its own, because the format
+/// has a way to write it: an empty list of delta logs is `[{}]`.
 package struct FieldBinlogs: Sendable, Hashable {
     /// Marks a field without logs.
     private static let emptyMark: Int64 = .min
@@ -84,7 +85,8 @@ package struct FieldBinlogs: Sendable, Hashable {
     /// - Parameter binlogs: the logs of one field after those of another.
     package init(_ binlogs: [Binlog]) { entries = binlogs }
 
-    /// A list of one field that has no logs and no id, as Milvus Backup writes it for a segment without delta logs: `[{}]`.
+    /// A list of one field that has no logs and no id, as Milvus Backup writes it for a segment without delta logs:
+    /// `[{}]`.
     package static let emptyField = FieldBinlogs(oneEmptyField)
 
     /// Whether there is no field at all.

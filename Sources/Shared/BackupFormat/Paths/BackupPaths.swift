@@ -68,16 +68,17 @@ package struct BackupPaths: Sendable, Hashable {
 
     // MARK: Import
 
-    /// What an import of segments that are no level-0 segments names: `…/binlogs/insert_log/COLLECTION/PARTITION/GROUP/`,
-    /// whose children are the segments. A partition without groups is one import, and so is each of its groups.
+    /// What an import of segments that are no level-0 segments names:
+    /// `…/binlogs/insert_log/COLLECTION/PARTITION/GROUP/`, whose children are the segments. A partition without groups
+    /// is one import, and so is each of its groups.
     package func importDirectory(
         _ kind: LogKind, collectionID: Int64, partitionID: Int64, groupID: Int64
     ) -> String {
         partitionDirectory(kind, collectionID: collectionID, partitionID: partitionID, groupID: groupID)
     }
 
-    /// What the import of a level-0 segment names: the directory of its group, which is its own, or of the segment where there
-    /// is no group. Milvus finds the logs below it either way.
+    /// What the import of a level-0 segment names: the directory of its group, which is its own, or of the segment
+    /// where there is no group. Milvus finds the logs below it either way.
     package func l0ImportDirectory(of segment: SegmentBackup) -> String {
         let partition = partitionDirectory(
             .delta, collectionID: segment.collectionID, partitionID: segment.partitionID, groupID: 0)

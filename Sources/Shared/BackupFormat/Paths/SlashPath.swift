@@ -1,5 +1,5 @@
-/// The shortest path that means the same, by the rules of Go's `path.Clean`: `//` becomes `/`, `.` and `a/..` go, a slash at
-/// the end goes, a slash at the beginning stays. Empty stays empty.
+/// The shortest path that means the same, by the rules of Go's `path.Clean`: `//` becomes `/`, `.` and `a/..` go, a
+/// slash at the end goes, a slash at the beginning stays. Empty stays empty.
 package func cleanPath(_ path: String) -> String {
     let isRooted = path.utf8.first == UInt8(ascii: "/")
     var elements: [Substring] = []

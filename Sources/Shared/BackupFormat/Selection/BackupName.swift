@@ -4,8 +4,8 @@ import Support
 package enum BackupName {
     private static let maximumLength = 128
 
-    /// Checks a name that is to be given to a new backup: ASCII letters, digits and underscores, no digit first, at most 128
-    /// of them.
+    /// Checks a name that is to be given to a new backup: ASCII letters, digits and underscores, no digit first, at
+    /// most 128 of them.
     ///
     /// - Throws: `invalidArgument` with the original's words.
     package static func validate(_ name: String) throws(BackupError) {
@@ -25,7 +25,8 @@ package enum BackupName {
         }
     }
 
-    /// Checks the name of a backup that should exist. Other tools may have been more liberal, but a name is never a path.
+    /// Checks the name of a backup that should exist. Other tools may have been more liberal, but a name is never a
+    /// path.
     ///
     /// - Throws: `invalidArgument`.
     package static func validateExisting(_ name: String) throws(BackupError) {

@@ -91,8 +91,8 @@ package struct CollectionFilter: Sendable, Hashable {
 
 /// The forms in which users give filters. All throw `invalidArgument`.
 extension CollectionFilter {
-    /// `--filter`: `db.*` all of a database, `db.coll`, `coll` of the default database, `db.` the database alone; separated by
-    /// commas. A later `db.*` or `db.` replaces what was said of that database. Empty is ``everything``.
+    /// `--filter`: `db.*` all of a database, `db.coll`, `coll` of the default database, `db.` the database alone;
+    /// separated by commas. A later `db.*` or `db.` replaces what was said of that database. Empty is ``everything``.
     package init(rules: String) throws(BackupError) {
         self.init()
         guard !rules.isEmpty else { return }
@@ -147,8 +147,8 @@ extension CollectionFilter {
         try self.init(databaseCollections: value, name: name)
     }
 
-    /// `db_collections`: an object from database to a list of collections, where an empty list means all of them; or such an
-    /// object as a JSON string. `null` and an empty string are ``everything``.
+    /// `db_collections`: an object from database to a list of collections, where an empty list means all of them; or
+    /// such an object as a JSON string. `null` and an empty string are ``everything``.
     ///
     /// - Parameter name: what the value is called in errors.
     package init(databaseCollections value: JSONValue, name: String) throws {
@@ -162,7 +162,9 @@ extension CollectionFilter {
             } catch {
                 throw invalid(error)
             }
-            guard case .object = inner else { throw invalid(notAnObject(name)) }
+            if case .string = inner {
+                throw BackupError(.invalidArgument, "\(name): object expected, string found")
+            }
             try self.init(databaseCollections: inner, name: name)
         default:
             try fill(from: value, name) {
@@ -173,8 +175,8 @@ extension CollectionFilter {
         }
     }
 
-    /// `filter`: an object from database to `{"colls":[…]}`, where `["*"]` means all and no name the database alone. `null`
-    /// is ``everything``.
+    /// `filter`: an object from database to `{"colls":[…]}`, where `["*"]` means all and no name the database alone.
+    /// `null` is ``everything``.
     ///
     /// - Parameter name: what the value is called in errors.
     package init(collectionsByDatabase value: JSONValue, name: String = "filter") throws {
@@ -210,8 +212,6 @@ extension CollectionFilter {
         }
     }
 }
-
-private func notAnObject(_ name: String) -> BackupError { BackupError(.invalidArgument, "\(name): object expected") }
 
 /// What a user gave is wrong, not a stored document.
 func invalid(_ error: any Error) -> BackupError {

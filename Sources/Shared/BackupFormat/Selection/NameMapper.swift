@@ -58,8 +58,9 @@ extension NameMapper {
         try self.init(renames: renames)
     }
 
-    /// `collection_renames`: from old to new names. Both sides have the same form: `db1.*` to `db2.*`, `db1.c` to `db2.d`,
-    /// `c` to `d` in the default database, `db1.` to `db2.`, which changes no collection. An exact name goes before `db.*`.
+    /// `collection_renames`: from old to new names. Both sides have the same form: `db1.*` to `db2.*`, `db1.c` to
+    /// `db2.d`, `c` to `d` in the default database, `db1.` to `db2.`, which changes no collection. An exact name goes
+    /// before `db.*`.
     package init(renames: [(old: String, new: String)]) throws(BackupError) {
         for (old, new) in renames {
             switch (NameRule(old), NameRule(new)) {
