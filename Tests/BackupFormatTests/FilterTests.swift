@@ -61,6 +61,9 @@ import Testing
         #expect(filter.selection(of: "db2") == .named(["z", "a"]))
         #expect(filter.selection(of: "db3") == .named([]))
         #expect(filter.selection(of: "db4") == nil)
+        // What is chosen anyway need not exist.
+        #expect(try CollectionFilter(rules: "db1.*,db1.a").namedCollections.isEmpty)
+        #expect(try CollectionFilter(rules: "db1.a,db1.").namedCollections.isEmpty)
         #expect(!filter.isEverything)
         #expect(CollectionFilter.everything.isEverything)
         #expect(CollectionFilter.everything.databases.isEmpty && CollectionFilter.everything.namedCollections.isEmpty)
@@ -275,7 +278,8 @@ import Testing
         ),
         (#"{"mapping":[{"source":1,"target":"b"}]}"#, "source: string expected, number found"),
         (
-            #"{"mapping":[{"source":"a","target":"b","colls":[{"source":"c","target":"d","override":{"shardNum":4294967296}}]}]}"#,
+            #"{"mapping":[{"source":"a","target":"b","colls":[{"source":"c","target":"d","#
+                + #""override":{"shardNum":4294967296}}]}]}"#,
             "shardNum: the number does not fit into a 32-bit integer"
         ),
         (#"{"filter":[]}"#, "filter: object expected, array found"),

@@ -54,7 +54,8 @@ import Testing
                     #"""
                     {"state_code":0,"collection_backups":[{"partition_backups":[{"segment_backups":[
                     {"binlogs":[{"binlogs":[{"log_path":"files/insert_log/0/0/0/0/0","log_size":0}]}],"size":0}],
-                    "size":0}],"size":0,"has_index":false}],"size":0,"rbac_meta":{},"rpc_channel_info":{},"database_backups":[{}]}
+                    "size":0}],"size":0,"has_index":false}],
+                    "size":0,"rbac_meta":{},"rpc_channel_info":{},"database_backups":[{}]}
                     """#))
     }
 

@@ -16,7 +16,8 @@ import Testing
             collections: source(
                 #"""
                 {"infos":[{"state_code":2,"progress":100,"collection_id":1,"collection_name":"c",
-                "schema":{"name":"c","fields":[{"fieldID":100,"name":"pk","is_primary_key":true,"data_type":5,"state":0}]},"shards_num":2,
+                "schema":{"name":"c","fields":[
+                {"fieldID":100,"name":"pk","is_primary_key":true,"data_type":5,"state":0}]},"shards_num":2,
                 "backup_timestamp":439700000000000001,"size":30,"has_index":false}]}
                 """#),
             partitions: source(
@@ -70,7 +71,8 @@ import Testing
             collections: source(
                 #"""
                 {"infos":[{"collection_id":1,"partition_backups":[{"partition_id":2,"collection_id":1,
-                "segment_backups":[{"segment_id":3,"collection_id":1,"partition_id":2,"size":5,"backuped":true}],"size":5}],
+                "segment_backups":[
+                {"segment_id":3,"collection_id":1,"partition_id":2,"size":5,"backuped":true}],"size":5}],
                 "l0_segments":[{"segment_id":4,"collection_id":1,"partition_id":-1,"size":2,"is_l0":true}],"size":7}]}
                 """#),
             partitions: source(#"{"infos":[{"partition_id":2,"collection_id":1,"size":5}]}"#),

@@ -128,6 +128,8 @@ import Testing
     @Test func integersOfOtherWidthsKeepTheirRange() throws {
         var largest = reader(Array("18446744073709551615".utf8))
         #expect(try largest.readUInt64() == .max)
+        var above = reader(Array("18446744073709551616".utf8))
+        #expect(message { _ = try above.readUInt64() }?.contains("unsigned 64-bit") == true)
         var negative = reader(Array("-1".utf8))
         #expect(message { _ = try negative.readUInt64() }?.contains("unsigned 64-bit") == true)
         var small = reader(Array("-2147483648".utf8))
