@@ -8,8 +8,8 @@ import Testing
     /// What a filter says of some collections: `db.coll` for those it matches, `db.` for databases, in a fixed order.
     private static func chosen(_ filter: CollectionFilter) -> [String] {
         ["default", "db1", "db2"].flatMap { database -> [String] in
-            let collections = ["a", "b"].filter { filter.matches(database: database, collection: $0) }
-            return filter.matches(database: database) ? ["\(database)."] + collections.map { "\(database).\($0)" } : []
+            let collections = ["a", "b"].filter { filter.includes(database: database, collection: $0) }
+            return filter.includes(database: database) ? ["\(database)."] + collections.map { "\(database).\($0)" } : []
         }
     }
 
@@ -55,25 +55,27 @@ import Testing
 
     @Test func namedCollectionsAreListedInOrder() throws {
         let filter = try CollectionFilter(rules: "db2.z,db1.*,db2.a,c,db3.")
-        #expect(filter.databases == ["db2", "db1", "default", "db3"])
-        #expect(filter.namedCollections.map(\.description) == ["db2.z", "db2.a", "default.c"])
+        #expect(filter.namedDatabases == ["db2", "db1", "default", "db3"])
+        #expect(filter.namedCollections(in: "db2") == ["z", "a"])
+        #expect(filter.namedCollections(in: "") == ["c"])
+        #expect(filter.namedCollections(in: "db1").isEmpty)
         #expect(filter.selection(of: "db1") == .all)
         #expect(filter.selection(of: "db2") == .named(["z", "a"]))
         #expect(filter.selection(of: "db3") == .named([]))
         #expect(filter.selection(of: "db4") == nil)
         // What is chosen anyway need not exist.
-        #expect(try CollectionFilter(rules: "db1.*,db1.a").namedCollections.isEmpty)
-        #expect(try CollectionFilter(rules: "db1.a,db1.").namedCollections.isEmpty)
+        #expect(try CollectionFilter(rules: "db1.*,db1.a").namedCollections(in: "db1").isEmpty)
+        #expect(try CollectionFilter(rules: "db1.a,db1.").namedCollections(in: "db1").isEmpty)
         #expect(!filter.isEverything)
         #expect(CollectionFilter.everything.isEverything)
-        #expect(CollectionFilter.everything.databases.isEmpty && CollectionFilter.everything.namedCollections.isEmpty)
+        #expect(CollectionFilter.everything.namedDatabases.isEmpty)
     }
 
     @Test func anEmptyDatabaseNameIsTheDefaultOne() throws {
         let filter = try CollectionFilter(rules: "a")
-        #expect(filter.matches(database: "", collection: "a"))
-        #expect(filter.matches(database: ""))
-        #expect(!filter.matches(database: "", collection: "b"))
+        #expect(filter.includes(database: "", collection: "a"))
+        #expect(filter.includes(database: ""))
+        #expect(!filter.includes(database: "", collection: "b"))
     }
 
     @Test func databasesAreChosenWhole() {
@@ -259,8 +261,8 @@ import Testing
         #expect(plan.mapper.targets(ofDatabase: "db1") == ["db2", "db3"])
         #expect(plan.mapper.targets(ofDatabase: "other") == ["other"])
         #expect(plan.overrides == [x: .init(shardCount: 4, description: "copy")])
-        #expect(plan.filter.matches(x))
-        #expect(!plan.filter.matches(a))
+        #expect(plan.filter.includes(x))
+        #expect(!plan.filter.includes(a))
     }
 
     @Test func aPlanWithoutFilterChoosesEverything() throws {

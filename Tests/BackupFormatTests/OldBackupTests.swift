@@ -43,7 +43,7 @@ import Testing
         #expect(segment.deltaLogs.binlogs.map(\.size) == [4, 5])
         // Its data lies without a level for groups.
         let paths = BackupPaths(root: "backup", name: "old")
-        #expect(paths.segmentDirectory(.insert, of: segment) == "backup/old/binlogs/insert_log/1/2/3/")
+        #expect(paths.segmentPrefix(.insert, of: segment) == "backup/old/binlogs/insert_log/1/2/3/")
     }
 
     @Test func groupsThatSegmentsShareAreKept() throws {
@@ -59,7 +59,7 @@ import Testing
         #expect(segments.map(\.groupID) == [1, 1, 2])
         let paths = BackupPaths(root: "", name: "b")
         #expect(
-            segments.map { paths.segmentDirectory(.delta, of: $0) } == [
+            segments.map { paths.segmentPrefix(.delta, of: $0) } == [
                 "b/binlogs/delta_log/1/2/1/3/", "b/binlogs/delta_log/1/2/1/4/", "b/binlogs/delta_log/1/2/2/5/",
             ])
     }

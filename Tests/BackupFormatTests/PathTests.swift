@@ -31,11 +31,11 @@ import Testing
     @Test(arguments: roots)
     func aBackupIsADirectoryBelowTheRoot(root: String, prefix: String, directory: String) {
         let paths = BackupPaths(root: root, name: "nightly")
-        #expect(paths.rootPrefix == prefix)
+        #expect(BackupPaths.rootDirectory(root) == prefix)
         #expect(paths.directory == directory)
         #expect(paths.metadata(.full) == directory + "meta/full_meta.json")
         #expect(paths.metadataDirectory == directory + "meta/")
-        #expect(paths.binlogDirectory == directory + "binlogs/")
+        #expect(paths.binlogRoot == directory + "binlogs/")
         #expect(paths.bundleDirectory == directory + "bundle/")
     }
 
@@ -55,7 +55,7 @@ import Testing
             #expect(key.hasPrefix(paths.directory))
             let name = key.dropFirst(paths.directory.count)
             #expect(!name.contains("/"))
-            for reserved in [paths.metadataDirectory, paths.binlogDirectory, paths.bundleDirectory] {
+            for reserved in [paths.metadataDirectory, paths.binlogRoot, paths.bundleDirectory] {
                 #expect(!key.hasPrefix(reserved))
             }
             for file in MetadataFile.allCases { #expect(!name.hasPrefix(file.name)) }
@@ -81,33 +81,39 @@ import Testing
     @Test(arguments: segments)
     func segmentsLieInTheirGroup(segment: SegmentBackup, insert: String, delta: String) {
         let paths = BackupPaths(root: "backup", name: "b")
-        #expect(paths.segmentDirectory(.insert, of: segment) == "backup/b/binlogs/\(insert)")
-        #expect(paths.segmentDirectory(.delta, of: segment) == "backup/b/binlogs/\(delta)")
+        #expect(paths.segmentPrefix(.insert, of: segment) == "backup/b/binlogs/\(insert)")
+        #expect(paths.segmentPrefix(.delta, of: segment) == "backup/b/binlogs/\(delta)")
     }
 
     @Test func logsAreCopiedFromOneTreeIntoTheOther() {
-        let insert = SourceKey(kind: .insert, collectionID: 1, partitionID: 2, segmentID: 3, fieldID: 4, logID: 5)
-        let delta = SourceKey(kind: .delta, collectionID: 1, partitionID: 2, segmentID: 3, logID: 5)
-        let l0 = SourceKey(kind: .delta, collectionID: 1, partitionID: -1, segmentID: 3, logID: 5)
-        let milvus = MilvusPaths(root: "files")
-        #expect(milvus.key(insert) == "files/insert_log/1/2/3/4/5")
-        #expect(milvus.key(delta) == "files/delta_log/1/2/3/5")
-        #expect(milvus.key(l0) == "files/delta_log/1/-1/3/5")
-        #expect(milvus.collectionDirectory(.insert, collectionID: 1) == "files/insert_log/1/")
-        #expect(MilvusPaths(root: "").key(delta) == "delta_log/1/2/3/5")
-
+        let milvus = MilvusPaths(root: "files/")
+        #expect(milvus.rootPrefix == "files/")
+        #expect(milvus.collectionPrefix(.insert, collectionID: 1) == "files/insert_log/1/")
+        #expect(milvus.partitionPrefix(.delta, collectionID: 1, partitionID: -1) == "files/delta_log/1/-1/")
         let backup = BackupPaths(root: "", name: "b")
-        #expect(backup.key(insert, groupID: 3) == "b/binlogs/insert_log/1/2/3/3/4/5")
-        #expect(backup.key(insert, groupID: 0) == "b/binlogs/insert_log/1/2/3/4/5")
-        #expect(backup.key(delta, groupID: 9) == "b/binlogs/delta_log/1/2/9/3/5")
-        #expect(backup.key(l0, groupID: 3) == "b/binlogs/delta_log/1/-1/3/5")
-        #expect(backup.collectionDirectory(.delta, collectionID: 1) == "b/binlogs/delta_log/1/")
+        #expect(backup.binlogRoot == "b/binlogs/")
+        #expect(backup.collectionPrefix(.delta, collectionID: 1) == "b/binlogs/delta_log/1/")
+
+        var segment = SegmentBackup(segmentID: 3, collectionID: 1, partitionID: 2)
+        segment.groupID = 9
+        let log = Binlog(fieldID: 4, logID: 5, size: 6)
+        #expect(milvus.segmentPrefix(.insert, of: segment) == "files/insert_log/1/2/3/")
+        #expect(milvus.relativePath(.insert, log, of: segment) == "insert_log/1/2/3/4/5")
+        #expect(milvus.relativePath(.delta, log, of: segment) == "delta_log/1/2/3/5")
+        #expect(backup.relativePath(.insert, log, of: segment) == "insert_log/1/2/9/3/4/5")
+        #expect(backup.relativePath(.delta, log, of: segment) == "delta_log/1/2/9/3/5")
+        segment.groupID = 0
+        #expect(backup.relativePath(.insert, log, of: segment) == "insert_log/1/2/3/4/5")
+        segment.partitionID = SegmentBackup.allPartitions
+        segment.groupID = 9
+        #expect(milvus.relativePath(.delta, log, of: segment) == "delta_log/1/-1/3/5")
+        #expect(backup.relativePath(.delta, log, of: segment) == "delta_log/1/-1/3/5")
     }
 
     @Test func importsNameDirectories() {
         let paths = BackupPaths(root: "backup", name: "b")
         func directory(_ kind: LogKind, _ groupID: Int64) -> String {
-            paths.importDirectory(kind, collectionID: 1, partitionID: 2, groupID: groupID)
+            paths.importPrefix(kind, collectionID: 1, partitionID: 2, groupID: groupID)
         }
         #expect(directory(.insert, 30) == "backup/b/binlogs/insert_log/1/2/30/")
         #expect(directory(.delta, 30) == "backup/b/binlogs/delta_log/1/2/30/")
@@ -115,11 +121,11 @@ import Testing
 
         var l0 = SegmentBackup(segmentID: 30, collectionID: 1, partitionID: 2)
         l0.groupID = 30
-        #expect(paths.l0ImportDirectory(of: l0) == "backup/b/binlogs/delta_log/1/2/30/")
+        #expect(paths.l0ImportPrefix(of: l0) == "backup/b/binlogs/delta_log/1/2/30/")
         l0.groupID = 0
-        #expect(paths.l0ImportDirectory(of: l0) == "backup/b/binlogs/delta_log/1/2/30/")
+        #expect(paths.l0ImportPrefix(of: l0) == "backup/b/binlogs/delta_log/1/2/30/")
         l0.partitionID = SegmentBackup.allPartitions
-        #expect(paths.l0ImportDirectory(of: l0) == "backup/b/binlogs/delta_log/1/-1/30/")
+        #expect(paths.l0ImportPrefix(of: l0) == "backup/b/binlogs/delta_log/1/-1/30/")
     }
 }
 
@@ -161,8 +167,37 @@ import Testing
 
     @Test(arguments: valid)
     func keysOfLogsAreTakenApart(key: String, root: String, expected: SourceKey) {
-        #expect(SourceKey.parse(key, root: root) == expected)
-        #expect(MilvusPaths(root: root).key(expected) == key)
+        let paths = MilvusPaths(root: root)
+        #expect(paths.parse(key) == expected)
+        let segment = SegmentBackup(
+            segmentID: expected.segmentID, collectionID: expected.collectionID, partitionID: expected.partitionID)
+        let log = Binlog(fieldID: expected.fieldID, logID: expected.logID, size: 0)
+        #expect(paths.rootPrefix + paths.relativePath(expected.kind, log, of: segment) == key)
+    }
+
+    private static let copied: [(String, group: Int64, String)] = [
+        ("insert_log/1/2/9/3/4/5", 9, "insert_log/1/2/3/4/5"), ("insert_log/1/2/3/4/5", 0, "insert_log/1/2/3/4/5"),
+        ("delta_log/1/2/9/3/5", 9, "delta_log/1/2/3/5"), ("delta_log/1/2/3/5", 0, "delta_log/1/2/3/5"),
+        ("delta_log/1/-1/3/5", 0, "delta_log/1/-1/3/5"),
+    ]
+
+    @Test(arguments: copied)
+    func keysOfCopiedLogsAreTakenApart(path: String, group: Int64, source: String) throws {
+        let paths = BackupPaths(root: "backup", name: "b")
+        let parsed = try #require(paths.parse(paths.binlogRoot + path))
+        #expect(parsed.groupID == group)
+        #expect(parsed.source == MilvusPaths(root: "").parse(source))
+    }
+
+    @Test(arguments: [
+        "backup/b/binlogs/insert_log/1/2/9/3/4/5/6", "backup/b/binlogs/insert_log/1/2/3/4",
+        "backup/b/binlogs/delta_log/1/2/3",
+        "backup/b/binlogs/delta_log/1/2/9/3/4/5", "backup/b/binlogs/delta_log/1/2/-9/3/5",
+        "backup/b/meta/full_meta.json",
+        "backup/bb/binlogs/insert_log/1/2/3/4/5", "insert_log/1/2/3/4/5", "backup/b/binlogs/insert_log/1/2/9/3/4/5/",
+    ])
+    func otherKeysOfABackupAreNot(key: String) {
+        #expect(BackupPaths(root: "backup", name: "b").parse(key) == nil)
     }
 
     @Test(arguments: [
@@ -179,6 +214,6 @@ import Testing
         "files/Insert_log/1/2/3/4/5",
     ])
     func otherKeysAreNot(key: String) {
-        #expect(SourceKey.parse(key, root: "files") == nil)
+        #expect(MilvusPaths(root: "files").parse(key) == nil)
     }
 }

@@ -155,7 +155,7 @@ package struct MetadataWriter: Sendable {
     ) throws {
         guard !fields.isEmpty else { return }
         // The paths of a segment's logs differ in their last elements only.
-        var path = Array(paths.segmentDirectory(kind, of: segment).utf8)
+        var path = Array(paths.segmentPrefix(kind, of: segment).utf8)
         let directoryLength = path.count
         try writer.key(key)
         try writer.beginArray()

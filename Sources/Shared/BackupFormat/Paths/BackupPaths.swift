@@ -1,17 +1,20 @@
-/// Where everything of one backup lies in the backup's bucket.
+/// Where everything of one backup lies in the backup's bucket. Directories and prefixes end with a slash.
 package struct BackupPaths: Sendable, Hashable {
-    /// `ROOT/`, or empty: the backups of a root are the common prefixes below it.
-    package let rootPrefix: String
     /// `ROOT/NAME/`.
     package let directory: String
+    /// `ROOT/NAME/binlogs/`.
+    package let binlogRoot: String
 
     /// - Parameters:
     ///   - root: root of all backups; may be empty.
     ///   - name: a name that has been checked; see ``BackupName``.
     package init(root: String, name: String) {
-        rootPrefix = directoryPrefix(root)
         directory = directoryPrefix(joinPath(root, name))
+        binlogRoot = directory + "binlogs/"
     }
+
+    /// `ROOT/`, or empty: the backups of a root are the common prefixes below it.
+    package static func rootDirectory(_ root: String) -> String { directoryPrefix(root) }
 
     // MARK: Metadata
 
@@ -26,43 +29,38 @@ package struct BackupPaths: Sendable, Hashable {
     /// `ROOT/NAME/bundle/`: what Milvus exports in the snapshot format.
     package var bundleDirectory: String { directory + "bundle/" }
 
-    /// `ROOT/NAME/binlogs/`.
-    package var binlogDirectory: String { directory + "binlogs/" }
-
     /// Prefix of the logs of a collection: `…/binlogs/insert_log/COLLECTION/`.
-    package func collectionDirectory(_ kind: LogKind, collectionID: Int64) -> String {
-        "\(binlogDirectory)\(kind.directory)/\(collectionID)/"
+    package func collectionPrefix(_ kind: LogKind, collectionID: Int64) -> String {
+        "\(binlogRoot)\(kind.directory)/\(collectionID)/"
     }
 
-    /// Prefix of the logs of a segment: `…/binlogs/insert_log/COLLECTION/PARTITION/GROUP/SEGMENT/`.
-    ///
-    /// - Parameter groupID: 0 leaves its level out, and so does the partition −1.
-    package func segmentDirectory(
-        _ kind: LogKind, collectionID: Int64, partitionID: Int64, groupID: Int64, segmentID: Int64
-    ) -> String {
-        let partition = partitionDirectory(
-            kind, collectionID: collectionID, partitionID: partitionID, groupID: groupID)
-        return "\(partition)\(segmentID)/"
+    /// Prefix of the logs of a segment: `…/binlogs/insert_log/COLLECTION/PARTITION/GROUP/SEGMENT/`. A group id of 0
+    /// leaves its level out, and so does the partition −1.
+    package func segmentPrefix(_ kind: LogKind, of segment: SegmentBackup) -> String {
+        binlogRoot + Self.segmentPath(kind, of: segment)
     }
 
-    package func segmentDirectory(_ kind: LogKind, of segment: SegmentBackup) -> String {
-        segmentDirectory(
-            kind, collectionID: segment.collectionID, partitionID: segment.partitionID, groupID: segment.groupID,
-            segmentID: segment.segmentID)
+    /// Where a log is copied to, below ``binlogRoot``: `insert_log/COLLECTION/PARTITION/GROUP/SEGMENT/FIELD/LOG`.
+    package func relativePath(_ kind: LogKind, _ log: Binlog, of segment: SegmentBackup) -> String {
+        Self.segmentPath(kind, of: segment) + kind.logPath(fieldID: log.fieldID, logID: log.logID)
     }
 
-    /// Where the log of a source key is copied to.
-    package func key(_ source: SourceKey, groupID: Int64) -> String {
-        let directory = segmentDirectory(
-            source.kind, collectionID: source.collectionID, partitionID: source.partitionID, groupID: groupID,
-            segmentID: source.segmentID)
-        return source.kind == .insert ? "\(directory)\(source.fieldID)/\(source.logID)" : "\(directory)\(source.logID)"
+    /// What the key of a log of this backup says, and its group, 0 where there is none; nil for any other key.
+    /// Allocates nothing.
+    package func parse(_ key: String) -> (source: SourceKey, groupID: Int64)? {
+        SourceKey.parse(key, after: binlogRoot, mayHaveGroup: true)
     }
 
-    private func partitionDirectory(
+    private static func segmentPath(_ kind: LogKind, of segment: SegmentBackup) -> String {
+        let partition = partitionPath(
+            kind, collectionID: segment.collectionID, partitionID: segment.partitionID, groupID: segment.groupID)
+        return "\(partition)\(segment.segmentID)/"
+    }
+
+    private static func partitionPath(
         _ kind: LogKind, collectionID: Int64, partitionID: Int64, groupID: Int64
     ) -> String {
-        let partition = "\(collectionDirectory(kind, collectionID: collectionID))\(partitionID)/"
+        let partition = "\(kind.directory)/\(collectionID)/\(partitionID)/"
         return groupID == 0 || partitionID == SegmentBackup.allPartitions ? partition : "\(partition)\(groupID)/"
     }
 
@@ -71,18 +69,19 @@ package struct BackupPaths: Sendable, Hashable {
     /// What an import of segments that are no level-0 segments names:
     /// `…/binlogs/insert_log/COLLECTION/PARTITION/GROUP/`, whose children are the segments. A partition without groups
     /// is one import, and so is each of its groups.
-    package func importDirectory(
+    package func importPrefix(
         _ kind: LogKind, collectionID: Int64, partitionID: Int64, groupID: Int64
     ) -> String {
-        partitionDirectory(kind, collectionID: collectionID, partitionID: partitionID, groupID: groupID)
+        let path = Self.partitionPath(kind, collectionID: collectionID, partitionID: partitionID, groupID: groupID)
+        return binlogRoot + path
     }
 
     /// What the import of a level-0 segment names: the directory of its group, which is its own, or of the segment
     /// where there is no group. Milvus finds the logs below it either way.
-    package func l0ImportDirectory(of segment: SegmentBackup) -> String {
-        let partition = partitionDirectory(
+    package func l0ImportPrefix(of segment: SegmentBackup) -> String {
+        let partition = Self.partitionPath(
             .delta, collectionID: segment.collectionID, partitionID: segment.partitionID, groupID: 0)
-        return "\(partition)\(segment.segmentID)/"
+        return "\(binlogRoot)\(partition)\(segment.segmentID)/"
     }
 
     // MARK: Our own files

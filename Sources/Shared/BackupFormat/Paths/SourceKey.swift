@@ -29,52 +29,50 @@ package struct SourceKey: Sendable, Hashable {
         self.fieldID = fieldID
         self.logID = logID
     }
-
-    /// Takes a key apart; nil when it is not that of a log below `root`.
-    ///
-    /// Ids are in their shortest form, so that the key can be made again out of them.
-    package static func parse(_ key: String, root: String) -> SourceKey? { SourceKeyParser(root: root).parse(key) }
 }
 
-/// Takes many keys below the same root apart, without allocating anything.
-package struct SourceKeyParser: Sendable {
-    private let rootPrefix: String
-
-    /// - Parameter root: root of Milvus' data, in any form.
-    package init(root: String) { rootPrefix = directoryPrefix(root) }
-
-    /// What `key` says; nil when it is not that of a log below the root.
-    package func parse(_ key: String) -> SourceKey? {
+extension SourceKey {
+    /// Takes the part of a key apart that follows the root; nil when it is not that of a log.
+    ///
+    /// Ids must be in their shortest form, so that the key can be made again out of them.
+    ///
+    /// - Parameters:
+    ///   - prefix: what the key must begin with.
+    ///   - mayHaveGroup: whether another level may stand between partition and segment, as in a backup.
+    /// - Returns: what the key says, and the group, which is 0 where there is none.
+    static func parse(
+        _ key: String, after prefix: String, mayHaveGroup: Bool
+    ) -> (source: SourceKey, groupID: Int64)? {
         // Strings that came from Swift code are contiguous; others are copied.
-        key.utf8.withContiguousStorageIfAvailable { parse($0) } ?? Array(key.utf8).withUnsafeBufferPointer { parse($0) }
+        let parsed = key.utf8.withContiguousStorageIfAvailable { parse($0, after: prefix, mayHaveGroup: mayHaveGroup) }
+        if let parsed { return parsed }
+        return Array(key.utf8).withUnsafeBufferPointer { parse($0, after: prefix, mayHaveGroup: mayHaveGroup) }
     }
 
-    /// What a key says that is given by its bytes.
-    package func parse(_ key: UnsafeBufferPointer<UInt8>) -> SourceKey? {
+    private static func parse(
+        _ key: UnsafeBufferPointer<UInt8>, after prefix: String, mayHaveGroup: Bool
+    ) -> (source: SourceKey, groupID: Int64)? {
         var cursor = KeyCursor(bytes: key)
-        guard cursor.take(rootPrefix) else { return nil }
-        let kind: LogKind
-        if cursor.take("insert_log/") {
-            kind = .insert
-        } else if cursor.take("delta_log/") {
-            kind = .delta
-        } else {
-            return nil
-        }
         guard
+            cursor.take(prefix), let kind = cursor.takeKind(),
             let collection = cursor.takeNumber(), cursor.takeSlash(),
-            let partition = cursor.takeNumber(mayBeNegative: kind == .delta), cursor.takeSlash(),
-            let segment = cursor.takeNumber(), cursor.takeSlash(),
-            let first = cursor.takeNumber()
+            let partition = cursor.takeNumber(mayBeNegative: kind == .delta)
         else { return nil }
-        var source = SourceKey(
-            kind: kind, collectionID: collection, partitionID: partition, segmentID: segment, logID: first)
-        if kind == .insert {
-            guard cursor.takeSlash(), let log = cursor.takeNumber() else { return nil }
-            source.fieldID = first
-            source.logID = log
+        // Segment, field and log, or segment and log; perhaps with a group before them.
+        var numbers = SIMD4<Int64>()
+        var count = 0
+        while count < numbers.scalarCount, cursor.takeSlash() {
+            guard let number = cursor.takeNumber() else { return nil }
+            numbers[count] = number
+            count += 1
         }
-        return cursor.isAtEnd ? source : nil
+        let usualCount = kind == .insert ? 3 : 2
+        let groupCount = count - usualCount
+        guard cursor.isAtEnd, groupCount == 0 || (groupCount == 1 && mayHaveGroup) else { return nil }
+        let source = SourceKey(
+            kind: kind, collectionID: collection, partitionID: partition, segmentID: numbers[groupCount],
+            fieldID: kind == .insert ? numbers[groupCount + 1] : 0, logID: numbers[count - 1])
+        return (source, groupCount == 0 ? 0 : numbers[0])
     }
 }
 
@@ -111,6 +109,12 @@ private struct KeyCursor {
         }
         position = next
         return true
+    }
+
+    /// `insert_log/` or `delta_log/`.
+    mutating func takeKind() -> LogKind? {
+        if take("insert_log/") { return .insert }
+        return take("delta_log/") ? .delta : nil
     }
 
     /// A decimal number without leading zeros that fits into 64 bits.

@@ -23,7 +23,7 @@ package struct CollectionFilter: Sendable, Hashable {
     /// Chosen databases; nil when everything is chosen.
     private var choices: [String: Choice]?
     /// The databases in the order in which they were named; empty when everything is chosen.
-    package private(set) var databases: [String] = []
+    package private(set) var namedDatabases: [String] = []
 
     /// No filter.
     package static let everything = CollectionFilter()
@@ -42,24 +42,22 @@ package struct CollectionFilter: Sendable, Hashable {
     }
 
     /// Whether the database is chosen, with or without collections.
-    package func matches(database: String) -> Bool { selection(of: database) != nil }
+    package func includes(database: String) -> Bool { selection(of: database) != nil }
 
     /// Whether the collection is chosen.
-    package func matches(_ name: CollectionName) -> Bool {
+    package func includes(_ name: CollectionName) -> Bool {
         guard let choices else { return true }
         guard let choice = choices[name.database] else { return false }
         return choice.isWhole || choice.nameSet.contains(name.collection)
     }
 
-    package func matches(database: String, collection: String) -> Bool {
-        matches(CollectionName(database: database, collection: collection))
+    package func includes(database: String, collection: String) -> Bool {
+        includes(CollectionName(database: database, collection: collection))
     }
 
-    /// The collections that were named one by one, which must therefore exist.
-    package var namedCollections: [CollectionName] {
-        databases.flatMap { database in
-            (choices?[database]?.names ?? []).map { CollectionName(database: database, collection: $0) }
-        }
+    /// The collections of a database that were named one by one, which must therefore exist.
+    package func namedCollections(in database: String) -> [String] {
+        choices?[CollectionName.databaseName(database)]?.names ?? []
     }
 
     // MARK: Building
@@ -83,7 +81,7 @@ package struct CollectionFilter: Sendable, Hashable {
     private mutating func update(_ database: String, _ change: (inout Choice) -> Void) {
         var choices = self.choices ?? [:]
         self.choices = nil
-        if choices[database] == nil { databases.append(database) }
+        if choices[database] == nil { namedDatabases.append(database) }
         change(&choices[database, default: Choice(isWhole: false, names: [], nameSet: [])])
         self.choices = choices
     }
