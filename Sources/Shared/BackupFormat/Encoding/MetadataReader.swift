@@ -1,0 +1,106 @@
+import JSON
+
+/// Reads the metadata files of backups of all versions.
+///
+/// Sources are synchronous: they give the next piece of a file, nil or an empty one at its end, and may block. So these
+/// calls belong on a thread of their own. What cannot be read is `corrupted`, and the message names the file and the
+/// place in it.
+package enum MetadataReader {
+    package typealias Source = () throws -> [UInt8]?
+
+    /// Reads `full_meta.json`, which is preferred where it is there.
+    package static func readFull(
+        _ source: @escaping Source, options: MetadataReadOptions = .everything
+    ) throws -> BackupInfo {
+        try read(.full, source, options)
+    }
+
+    /// Puts a backup together from the four files that all versions have written.
+    ///
+    /// Segments belong to the partition with the same collection and partition id, partitions to the collection with
+    /// the same id; those that belong nowhere are left out. Sizes are the sums of what was found.
+    package static func readLevels(
+        backup backupSource: @escaping Source,
+        collections collectionSource: @escaping Source,
+        partitions partitionSource: @escaping Source,
+        segments segmentSource: @escaping Source,
+        options: MetadataReadOptions = .everything
+    ) throws -> BackupInfo {
+        var backup: BackupInfo = try read(.backup, backupSource, .summary)
+        if options.skipsCollections { return backup }
+
+        // Some versions repeat the partitions and segments here; the files of their own count.
+        var collectionOptions = options
+        collectionOptions.skipsPartitions = true
+        let collections: Level<CollectionBackup> = try read(.collections, collectionSource, collectionOptions)
+        let partitions: Level<PartitionBackup> = try read(.partitions, partitionSource, options)
+        let segments: Level<SegmentBackup> = try read(.segments, segmentSource, options)
+        backup.assemble(collections.infos, partitions.infos, segments.infos)
+        return backup
+    }
+
+    private static func read<Object: MetadataReadable>(
+        _ file: MetadataFile, _ source: @escaping Source, _ options: MetadataReadOptions
+    ) throws -> Object {
+        var reader = JSONReader(name: file.name, source: source)
+        guard try reader.nextKind() == .object else { throw reader.failure("object expected") }
+        let object = try Object(from: &reader, options)
+        try reader.finish()
+        return object
+    }
+}
+
+/// `{"infos":[…]}`: a file of one level.
+private struct Level<Info: MetadataReadable>: MetadataReadable {
+    typealias Key = LevelKey
+    static var keys: JSONKeys<LevelKey> { LevelKey.keys }
+
+    var infos: [Info] = []
+
+    mutating func read(_ key: Key, from reader: inout JSONReader, _ options: MetadataReadOptions) throws {
+        infos = try reader.readObjects(options)
+    }
+}
+
+private enum LevelKey: String, CaseIterable {
+    case infos
+    static let keys = JSONKeys<Self>()
+}
+
+extension BackupInfo {
+    private struct PartitionReference: Hashable {
+        let collectionID: Int64
+        let partitionID: Int64
+    }
+
+    fileprivate mutating func assemble(
+        _ collections: [CollectionBackup], _ partitions: [PartitionBackup], _ segments: [SegmentBackup]
+    ) {
+        let segmentsOf = Dictionary(grouping: segments) {
+            PartitionReference(collectionID: $0.collectionID, partitionID: $0.partitionID)
+        }
+        var partitionsOf: [Int64: [PartitionBackup]] = [:]
+        for var partition in partitions {
+            let reference = PartitionReference(
+                collectionID: partition.collectionID, partitionID: partition.partitionID)
+            partition.segments = segmentsOf[reference] ?? []
+            partition.size = partition.segments.sumOfSizes(\.size)
+            partitionsOf[partition.collectionID, default: []].append(partition)
+        }
+        self.collections = collections.map { collection in
+            var collection = collection
+            collection.partitions = partitionsOf[collection.collectionID] ?? []
+            let l0Size = collection.l0Segments.sumOfSizes(\.size)
+            collection.size = collection.partitions.sumOfSizes(\.size) &+ l0Size
+            return collection
+        }
+        size = self.collections.sumOfSizes(\.size)
+    }
+}
+
+extension Array {
+    /// A sum that foreign numbers cannot make overflow.
+    fileprivate func sumOfSizes(_ size: KeyPath<Element, Int64>) -> Int64 {
+        reduce(0) { $0.addingReportingOverflow($1[keyPath: size]).partialValue }
+    }
+}
