@@ -7,7 +7,7 @@ import Testing
 @Suite struct ChannelContractTests {
     @Test(arguments: ChannelKind.allCases)
     func messagesArriveInOrderBothWays(kind: ChannelKind) async throws {
-        try await kind.withPair { agent, coordinator in
+        try await kind.withAuthenticatedPair { agent, coordinator in
             for shards in 1...20 { try await agent.send(.pull(Pull(shards: shards))) }
             for index in 1...20 { try await coordinator.send(.assignment(.sample(shard: index))) }
             for shards in 1...20 { #expect(try await coordinator.receive() == .pull(Pull(shards: shards))) }
@@ -17,7 +17,7 @@ import Testing
 
     @Test(arguments: ChannelKind.allCases)
     func whatWasSentBeforeACloseStillArrives(kind: ChannelKind) async throws {
-        try await kind.withPair { agent, coordinator in
+        try await kind.withAuthenticatedPair { agent, coordinator in
             for shards in 1...10 { try await agent.send(.pull(Pull(shards: shards))) }
             try await agent.send(.goodbye)
             agent.close()
@@ -31,7 +31,7 @@ import Testing
 
     @Test(arguments: ChannelKind.allCases)
     func closingFreesAWaitingReceiveOnBothSides(kind: ChannelKind) async throws {
-        try await kind.withPair { agent, coordinator in
+        try await kind.withAuthenticatedPair { agent, coordinator in
             async let here = agent.receive()
             async let there = coordinator.receive()
             try await Task.sleep(for: .milliseconds(20))
@@ -43,7 +43,7 @@ import Testing
 
     @Test(arguments: ChannelKind.allCases)
     func sendingOnAClosedChannelFails(kind: ChannelKind) async throws {
-        try await kind.withPair { agent, coordinator in
+        try await kind.withAuthenticatedPair { agent, coordinator in
             agent.close()
             await #expect(throws: BackupError.self) { try await agent.send(.goodbye) }
             let end = try await coordinator.receive()
@@ -54,15 +54,14 @@ import Testing
 
     @Test(arguments: ChannelKind.allCases)
     func aSenderWaitsForASlowPeerAndLosesNothing(kind: ChannelKind) async throws {
-        try await kind.withPair { agent, coordinator in
-            let messages = 3000
-            let large = Assignment.sample(shard: 1, tasks: 200)
+        try await kind.withAuthenticatedPair { agent, coordinator in
+            // More than the kernel's buffers take, and it does not compress.
+            let messages = 1000
+            let filler = Refusal.incompressibleText(count: 64 * 1024)
             let sent = Counter()
             async let sending: Void = {
                 for index in 0..<messages {
-                    var assignment = large
-                    assignment.lease.epoch = index
-                    try await coordinator.send(.assignment(assignment))
+                    try await coordinator.send(.refused(Refusal(message: "\(index) \(filler)", isRetryable: false)))
                     sent.increment()
                 }
             }()
@@ -74,11 +73,11 @@ import Testing
             }
             #expect(sent.value < messages)
             for index in 0..<messages {
-                guard case .assignment(let assignment) = try await agent.receive() else {
+                guard case .refused(let refusal) = try await agent.receive() else {
                     Issue.record("message \(index) is missing")
                     break
                 }
-                #expect(assignment.lease.epoch == index)
+                #expect(refusal.message.hasPrefix("\(index) "))
             }
             try await sending
         }
@@ -86,10 +85,10 @@ import Testing
 
     @Test(arguments: ChannelKind.allCases)
     func aCloseFreesASenderThatWaits(kind: ChannelKind) async throws {
-        try await kind.withPair { agent, coordinator in
-            let large = Assignment.sample(shard: 1, tasks: 500)
+        try await kind.withAuthenticatedPair { agent, coordinator in
+            let large = Refusal(message: Refusal.incompressibleText(count: 64 * 1024), isRetryable: false)
             let sending = Task {
-                while true { try await coordinator.send(.assignment(large)) }
+                while true { try await coordinator.send(.refused(large)) }
             }
             try await Task.sleep(for: .milliseconds(200))
             coordinator.close()
@@ -100,7 +99,7 @@ import Testing
 
     @Test(arguments: ChannelKind.allCases)
     func cancelingATaskFreesItsReceiveAndTheChannelStaysUsable(kind: ChannelKind) async throws {
-        try await kind.withPair { agent, coordinator in
+        try await kind.withAuthenticatedPair { agent, coordinator in
             let receiving = Task { try await agent.receive() }
             try await Task.sleep(for: .milliseconds(20))
             receiving.cancel()
