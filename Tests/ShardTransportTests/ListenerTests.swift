@@ -72,12 +72,16 @@ import Testing
     }
 
     @Test func aProvenPeerMayBeSilent() async throws {
-        let listener = try await listener(time: .milliseconds(100))
+        let listener = try await listener(time: .seconds(2))
         let agent = try await dialCoordinator(listener.localAddress)
         let coordinator = try await listener.nextConnection()
         coordinator.authenticated()
-        try await Task.sleep(for: .milliseconds(300))
+        let silent = try await TCPConnection.dial(listener.localAddress, timeout: .seconds(10))
+        let other = try await listener.nextConnection()
+        // When the later one's time is over, the earlier one's would be, too.
+        await #expect(throws: BackupError.self) { try await other.receive() }
         try await exchange(agent, coordinator)
+        withExtendedLifetime(silent) {}
     }
 
     @Test(
