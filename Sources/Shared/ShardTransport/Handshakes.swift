@@ -69,7 +69,8 @@ package func coordinatorHandshake(
         while true {
             for action in actions {
                 switch action {
-                case .send(let message): try await channel.send(message)
+                case .send(let message):
+                    do { try await channel.send(message) } catch { throw actions.failure ?? error }
                 case .authenticated: channel.authenticated()
                 case .accepted(let hello): return hello
                 case .fail(let error): throw error
@@ -99,7 +100,8 @@ private func perform(
     while true {
         while !actions.isEmpty {
             switch actions.removeFirst() {
-            case .send(let message): try await channel.send(message)
+            case .send(let message):
+                do { try await channel.send(message) } catch { throw actions.failure ?? error }
             case .authenticated: channel.authenticated()
             case .accepted(let accepted): return accepted
             case .fail(let error): throw error
@@ -129,7 +131,8 @@ private func finish(
     while true {
         for action in actions {
             switch action {
-            case .send(let message): try await channel.send(message)
+            case .send(let message):
+                do { try await channel.send(message) } catch { throw actions.failure ?? error }
             case .accepted(let hello): return hello
             case .fail(let error): throw error
             case .authenticated, .prepareProbes: break
@@ -137,5 +140,19 @@ private func finish(
         }
         guard let message = try await channel.receive() else { throw handshake.failureOfClosing() }
         actions = handshake.receive(message)
+    }
+}
+
+// A side that gives up tells the other one why; when that one has left already, the reason still is the error to report.
+
+extension [AgentHandshake.Action] {
+    fileprivate var failure: BackupError? {
+        lazy.compactMap { if case .fail(let error) = $0 { error } else { nil } }.first
+    }
+}
+
+extension [CoordinatorHandshake.Action] {
+    fileprivate var failure: BackupError? {
+        lazy.compactMap { if case .fail(let error) = $0 { error } else { nil } }.first
     }
 }
