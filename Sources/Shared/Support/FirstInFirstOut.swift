@@ -1,15 +1,21 @@
 /// A queue in one array: appending and taking the first cost O(1) on average.
-struct FirstInFirstOut<Element> {
+package struct FirstInFirstOut<Element> {
     private var storage: [Element?] = []
     private var head = 0
 
-    var isEmpty: Bool { head == storage.count }
-    var count: Int { storage.count - head }
-    var elements: [Element] { storage[head...].compactMap { $0 } }
+    package init() {}
 
-    mutating func append(_ element: Element) { storage.append(element) }
+    package var isEmpty: Bool { head == storage.count }
+    package var count: Int { storage.count - head }
+    /// What is inside, the first to come first.
+    package var elements: [Element] { storage[head...].compactMap { $0 } }
 
-    mutating func popFirst() -> Element? {
+    package mutating func append(_ element: Element) { storage.append(element) }
+
+    package var first: Element? { head < storage.count ? storage[head] : nil }
+
+    /// The element that has waited longest; nil when there is none.
+    package mutating func popFirst() -> Element? {
         guard head < storage.count else { return nil }
         let element = storage[head]
         storage[head] = nil
@@ -25,8 +31,10 @@ struct FirstInFirstOut<Element> {
     }
 
     /// Takes out the first element that matches. O(n).
-    mutating func removeFirst(where matches: (Element) -> Bool) -> Element? {
+    package mutating func removeFirst(where matches: (Element) -> Bool) -> Element? {
         guard let index = storage[head...].firstIndex(where: { $0.map(matches) ?? false }) else { return nil }
         return storage.remove(at: index)
     }
 }
+
+extension FirstInFirstOut: Sendable where Element: Sendable {}
