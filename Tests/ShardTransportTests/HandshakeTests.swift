@@ -107,6 +107,21 @@ import Testing
     }
 
     @Test(arguments: ChannelKind.allCases)
+    func aRefusalIsHeardEvenWhenTheCoordinatorHasLeft(kind: ChannelKind) async throws {
+        try await kind.withPair { agent, coordinator in
+            try await coordinator.send(.refused(Refusal(message: "the backup is over", isRetryable: false)))
+            coordinator.close()
+            try await Task.sleep(for: .milliseconds(20))
+            let identity = try AgentIdentity(name: "a1", capacity: 1, stores: [])
+            await #expect { () async throws in
+                _ = try await agentHandshake(over: agent, identity: identity, token: nil) {
+                    .init(storage: $0.storage, value: nil)
+                }
+            } throws: { "\($0)".contains("the backup is over") }
+        }
+    }
+
+    @Test(arguments: ChannelKind.allCases)
     func anAgentDoesNotWaitForEver(kind: ChannelKind) async throws {
         try await kind.withPair { agent, coordinator in
             let identity = try AgentIdentity(name: "a1", capacity: 1, stores: [])

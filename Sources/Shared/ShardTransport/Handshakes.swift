@@ -101,7 +101,10 @@ private func perform(
         while !actions.isEmpty {
             switch actions.removeFirst() {
             case .send(let message):
-                do { try await channel.send(message) } catch { throw actions.failure ?? error }
+                do { try await channel.send(message) } catch {
+                    if let failure = actions.failure { throw failure }
+                    throw await refusal(left: channel) ?? error
+                }
             case .authenticated: channel.authenticated()
             case .accepted(let accepted): return accepted
             case .fail(let error): throw error
@@ -114,6 +117,14 @@ private func perform(
         guard let message = try await channel.receive() else { throw handshake.failureOfClosing() }
         actions = handshake.receive(message)
     }
+}
+
+/// A coordinator may refuse an agent and leave while that is still speaking: what it said is there to be read.
+private func refusal(left channel: AgentChannel) async -> BackupError? {
+    while let message = try? await channel.receive() {
+        if case .refused(let refusal) = message { return .refused(refusal) }
+    }
+    return nil
 }
 
 /// The coordinator's second half: the probes.
