@@ -85,6 +85,13 @@ import Testing
         }
     }
 
+    @Test func aLeaseMustLastLongerThanAHeartbeat() {
+        let policy = HandshakePolicy(stores: [], heartbeat: .seconds(5), lease: .seconds(5))
+        #expect { try CoordinatorHandshake(policy: policy, token: nil, nonce: HandshakeRun.coordinatorNonce) } throws: {
+            ($0 as? BackupError)?.code == .configuration
+        }
+    }
+
     // MARK: Attacks
 
     @Test func aProofOfAnEarlierConnectionIsWorthNothing() throws {

@@ -62,9 +62,14 @@ package struct CoordinatorHandshake: Sendable {
     ///   - token: nil or empty when none is in use.
     ///   - nonce: fresh from ``HandshakeRules/newNonce()``.
     ///   - binding: ties the proofs to the encrypted channel below; empty when there is none.
-    /// - Throws: ``BackupError/Code/configuration`` when the token is too short.
+    /// - Throws: ``BackupError/Code/configuration`` when the token is too short, or a lease not longer than a heartbeat.
     package init(policy: HandshakePolicy, token: Secret?, nonce: String, binding: [UInt8] = []) throws(BackupError) {
         self.token = try .handshakeToken(token)
+        guard policy.lease.milliseconds > policy.heartbeat.milliseconds else {
+            throw BackupError(
+                .configuration, "a lease of \(policy.lease) is not longer than the heartbeat of \(policy.heartbeat)",
+                hint: "a lease should last several heartbeats")
+        }
         self.policy = policy
         self.nonce = nonce
         self.binding = binding

@@ -37,8 +37,10 @@ package final class AgentListener: Sendable {
     /// - Throws: ``BackupError/Code/unavailable`` when the port is taken or the address is not one of this machine.
     package init(_ address: HostAndPort, limits: Limits = Limits(), logger: Logger = .silent) async throws {
         do {
-            let descriptor = try AgentListener.bind(
-                try await address.resolve(forListening: true, timeout: .seconds(10)))
+            var candidates = try await address.resolve(forListening: true, timeout: .seconds(10))
+            // On every address of the host, a socket for IPv6 takes IPv4 as well.
+            if address.host.isEmpty { candidates.sort { $0.family == AF_INET6 && $1.family != AF_INET6 } }
+            let descriptor = try AgentListener.bind(candidates)
             localAddress = Sockets.localAddress(descriptor)
             let (stream, continuation) = AsyncStream.makeStream(of: CoordinatorChannel.self)
             connections = stream
@@ -56,9 +58,7 @@ package final class AgentListener: Sendable {
 
     private static func bind(_ addresses: [SocketAddress]) throws(BackupError) -> Int32 {
         var failure = BackupError(.unavailable, "the name has no address")
-        // IPv6 first: on every address it takes IPv4 as well.
-        let ordered = addresses.filter { $0.family == AF_INET6 } + addresses.filter { $0.family != AF_INET6 }
-        for address in ordered {
+        for address in addresses {
             do throws(BackupError) {
                 let descriptor = try Sockets.make(family: address.family)
                 Sockets.set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
