@@ -99,11 +99,3 @@ extension HandshakePolicy {
         HandshakePolicy(stores: StoreDescription.samples, versions: versions)
     }
 }
-
-extension [CoordinatorHandshake.Action] {
-    var failure: BackupError? { lazy.compactMap { if case .fail(let error) = $0 { error } else { nil } }.first }
-}
-
-extension [AgentHandshake.Action] {
-    var failure: BackupError? { lazy.compactMap { if case .fail(let error) = $0 { error } else { nil } }.first }
-}

@@ -160,3 +160,11 @@ extension BackupError {
             isRetryable: refusal.isRetryable)
     }
 }
+
+extension [AgentHandshake.Action] {
+    /// The error with which these actions end the handshake. When what is to be sent before can no longer be sent, because
+    /// the other side has left, this still is the error to report.
+    package var failure: BackupError? {
+        lazy.compactMap { if case .fail(let error) = $0 { error } else { nil } }.first
+    }
+}

@@ -186,3 +186,11 @@ extension Duration {
     /// Whole milliseconds, at least one.
     fileprivate var milliseconds: Int { max(1, Int(seconds * 1000)) }
 }
+
+extension [CoordinatorHandshake.Action] {
+    /// The error with which these actions end the handshake. When what is to be sent before can no longer be sent, because
+    /// the other side has left, this still is the error to report.
+    package var failure: BackupError? {
+        lazy.compactMap { if case .fail(let error) = $0 { error } else { nil } }.first
+    }
+}

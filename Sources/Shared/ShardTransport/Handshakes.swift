@@ -153,17 +153,3 @@ private func finish(
         actions = handshake.receive(message)
     }
 }
-
-// A side that gives up tells the other one why; when that one has left already, the reason still is the error to report.
-
-extension [AgentHandshake.Action] {
-    fileprivate var failure: BackupError? {
-        lazy.compactMap { if case .fail(let error) = $0 { error } else { nil } }.first
-    }
-}
-
-extension [CoordinatorHandshake.Action] {
-    fileprivate var failure: BackupError? {
-        lazy.compactMap { if case .fail(let error) = $0 { error } else { nil } }.first
-    }
-}
