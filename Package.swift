@@ -50,6 +50,7 @@ let package = Package(
         // MARK: C libraries
         system("CCrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
         system("CCurl", pkgConfig: "libcurl", package: "libcurl4-openssl-dev"),
+        .systemLibrary(name: "CEpoll", path: "Sources/CLibraries/CEpoll"),
         system("CExpat", pkgConfig: "expat", package: "libexpat1-dev"),
         system("CYAML", pkgConfig: "yaml-0.1", package: "libyaml-dev"),
         system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
@@ -64,7 +65,7 @@ let package = Package(
         shared("BackupFormat", ["Support", "JSON"]),
         shared("Configuration", ["Support", "CYAML"]),
         shared("ShardProtocol", ["Support", "CCrypto", "CZstd"]),
-        shared("ShardTransport", ["Support", "ShardProtocol"]),
+        shared("ShardTransport", ["Support", "ShardProtocol", "CEpoll"]),
         shared("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),
         shared("CopyWorker", ["Support", "ObjectStorage", "ShardProtocol", "ShardTransport"]),
         shared("ConfiguredStores", ["Support", "Configuration", "HTTP", "ObjectStorage"]),

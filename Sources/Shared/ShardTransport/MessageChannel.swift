@@ -16,6 +16,12 @@ package protocol MessageChannel<Outgoing, Incoming>: Sendable {
     func send(_ message: Outgoing) async throws
     func receive() async throws -> Incoming?
     func close()
+    /// The peer has proven who it is: it may send large messages from now on, and no time limit is running any more.
+    func authenticated()
+}
+
+extension MessageChannel {
+    package func authenticated() {}
 }
 
 /// The agent's end of a connection.

@@ -1,0 +1,56 @@
+extension StoreDescription {
+    /// Whether both describe the same place. The endpoint is no part of it: every host may have a way of its own.
+    package func isSamePlace(as other: StoreDescription) -> Bool {
+        storage == other.storage && normalizedProvider == other.normalizedProvider && bucket == other.bucket
+            && normalizedRoot == other.normalizedRoot
+    }
+
+    /// `minio`, `s3` and `aws` speak the same protocol: one store may be called either way.
+    private var normalizedProvider: String {
+        let name = provider.lowercased()
+        return ["minio", "s3", "aws"].contains(name) ? "s3" : name
+    }
+
+    /// The root without leading, trailing and doubled slashes.
+    var normalizedRoot: String { root.split(separator: "/").joined(separator: "/") }
+
+    /// Whether a key lies below the root, without steps upward.
+    func contains(_ key: String) -> Bool {
+        let steps = key.split(separator: "/")
+        let root = root.split(separator: "/")
+        return steps.count > root.count && steps.starts(with: root) && !steps.contains("..") && !steps.contains(".")
+    }
+
+    /// `bucket "a" root "files"`; the provider is named only where it differs.
+    func place(comparedTo other: StoreDescription) -> String {
+        let place = "bucket \"\(bucket)\" root \"\(normalizedRoot)\""
+        return normalizedProvider == other.normalizedProvider ? place : "provider \"\(provider)\" \(place)"
+    }
+
+    /// Why an agent cannot work with the coordinator's stores; nil when it can.
+    static func mismatch(agent: String, agentStores: [StoreDescription], coordinatorStores: [StoreDescription])
+        -> String?
+    {
+        for own in coordinatorStores {
+            guard let theirs = agentStores.first(where: { $0.storage == own.storage }) else {
+                return "agent \(agent) has no storage \"\(own.storage.rawValue)\" configured"
+            }
+            guard !theirs.isSamePlace(as: own) else { continue }
+            return "storage \"\(own.storage.rawValue)\" of agent \(agent) is \(theirs.place(comparedTo: own)), "
+                + "the coordinator's is \(own.place(comparedTo: theirs))"
+        }
+        return nil
+    }
+}
+
+/// A probe and what it must find.
+package struct ExpectedProbe: Sendable, Hashable {
+    package var probe: Probes.Probe
+    /// The content of the probe object, or the fingerprint of the listing.
+    package var value: String
+
+    package init(probe: Probes.Probe, value: String) {
+        self.probe = probe
+        self.value = value
+    }
+}

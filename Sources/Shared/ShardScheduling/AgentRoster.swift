@@ -1,0 +1,65 @@
+import ShardProtocol
+import Support
+
+/// The agents of a job: who is there, who waits for work, and what each has done.
+struct AgentRoster: Sendable {
+    struct Agent: Sendable {
+        /// nil while it is not connected.
+        var capacity: Int?
+        /// Shards it has asked for and not got yet.
+        var wish = 0
+        /// A lease of it ran out and nothing was heard of it since: it gets nothing until it speaks.
+        var isSilent = false
+        /// Its place among those that wait.
+        var place: UInt64?
+        /// Epochs by shard.
+        var leases: [Int: Int] = [:]
+        var done = WorkAmount()
+        var inFlight = WorkAmount()
+        var failures = 0
+        var losses = 0
+
+        var isAvailable: Bool { capacity != nil && !isSilent }
+        var isWilling: Bool { isAvailable && wish > 0 && leases.count < capacity ?? 0 }
+    }
+
+    private(set) var agents: [AgentID: Agent] = [:]
+    /// How many are connected and not silent.
+    private(set) var availableCount = 0
+    private var waiting = FirstInFirstOut<(agent: AgentID, place: UInt64)>()
+    private var lastPlace: UInt64 = 0
+
+    subscript(_ id: AgentID) -> Agent? { agents[id] }
+
+    var waitingCount: Int { waiting.count }
+
+    /// Changes an agent and puts it among those that wait, or takes it from there, as it then is.
+    mutating func update(_ id: AgentID, _ change: (inout Agent) -> Void) {
+        let wasAvailable = agents[id]?.isAvailable ?? false
+        change(&agents[id, default: Agent()])
+        guard let agent = agents[id] else { return }
+        availableCount += (agent.isAvailable ? 1 : 0) - (wasAvailable ? 1 : 0)
+        if !agent.isWilling {
+            agents[id]?.place = nil
+        } else if agent.place == nil {
+            lastPlace += 1
+            agents[id]?.place = lastPlace
+            waiting.append((id, lastPlace))
+        }
+    }
+
+    /// Takes the agent that has waited longest. ``update(_:_:)`` puts it at the end of the line again if it still is willing.
+    mutating func popWaiting() -> AgentID? {
+        while let (id, place) = waiting.popFirst() {
+            guard agents[id]?.place == place else { continue }
+            agents[id]?.place = nil
+            return id
+        }
+        return nil
+    }
+
+    /// Whether an agent that is not in the list could take a shard, now or when it has room.
+    func hasAvailable(outsideOf list: [AgentID]) -> Bool {
+        availableCount > list.count { agents[$0]?.isAvailable ?? false }
+    }
+}

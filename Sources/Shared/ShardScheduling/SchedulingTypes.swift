@@ -1,0 +1,147 @@
+import ShardProtocol
+import Support
+
+/// One agent's connection, under a name of the caller's choice: an agent that comes back after its connection broke may come
+/// under the same one.
+package struct AgentID: Sendable, Hashable, Comparable, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
+
+    package static func < (left: AgentID, right: AgentID) -> Bool { left.description < right.description }
+}
+
+package struct SchedulingPolicy: Sendable, Hashable {
+    /// From a lease's last heartbeat to its end. Also how long a shard waits for another agent than the one it failed on.
+    package var leaseDuration: Duration
+    /// Tries of one shard, after which the job fails.
+    package var maximumFailures: Int
+
+    package init(leaseDuration: Duration = .seconds(30), maximumFailures: Int = 3) {
+        self.leaseDuration = leaseDuration
+        self.maximumFailures = max(1, maximumFailures)
+    }
+}
+
+/// A shard for an agent: send it.
+package struct Handout: Sendable, Hashable {
+    package var agent: AgentID
+    package var assignment: Assignment
+}
+
+/// A shard that is done, with all that is known of it: the scheduler forgets it.
+package struct FinishedShard: Sendable, Hashable {
+    package var shard: Shard
+    package var agent: AgentID
+    package var epoch: Int
+    /// One for each task, in their order.
+    package var results: [TaskResult]
+    /// Bytes that passed the agent.
+    package var bytesCopied: Int64
+    /// Why the agent had to fall back to streaming, if it had to.
+    package var fallback: String?
+}
+
+/// Why the job cannot be finished.
+package struct JobFailure: Sendable, Hashable {
+    package var shard: Int
+    /// The object that failed.
+    package var key: String
+    package var message: String
+    package var code: String
+    /// Where it was tried, in that order.
+    package var agents: [AgentID]
+    /// How often it was tried.
+    package var tries: Int
+
+    /// As an error for the user.
+    package var error: BackupError {
+        let names = agents.map(\.description).joined(separator: ", ")
+        let times = tries == 1 ? "" : " (\(tries) tries)"
+        return BackupError(
+            BackupError.Code(code), "copying \(key) failed on \(names)\(times): \(message)".escapingControlCharacters)
+    }
+}
+
+/// What became of an agent's report, and who gets work because of it.
+package struct ReportOutcome: Sendable {
+    package enum Verdict: Sendable, Hashable {
+        case finished(FinishedShard)
+        /// The shard waits for its next try.
+        case requeued
+        /// The job is lost. Nothing is handed out any more; ``ShardScheduler/cancelAll()`` gives the leases to cancel.
+        case jobFailed(JobFailure)
+        /// The lease was over, or never was: the report changes nothing. Harmless: the shard is done or with somebody else.
+        case late
+    }
+    package var verdict: Verdict
+    package var handouts: [Handout]
+}
+
+package struct HeartbeatOutcome: Sendable {
+    /// Leases that the agent believes in and that are over: tell it to cancel them.
+    package var stale: [Lease]
+    package var handouts: [Handout]
+}
+
+package struct ExpiryOutcome: Sendable {
+    package struct Expired: Sendable, Hashable {
+        package var agent: AgentID
+        package var lease: Lease
+    }
+    /// Leases that have run out: tell the agents to cancel them, should they still be there.
+    package var expired: [Expired]
+    package var handouts: [Handout]
+    /// When to call ``ShardScheduler/expire(now:)`` again at the latest; nil when nothing is leased.
+    package var nextDeadline: ContinuousClock.Instant?
+}
+
+/// So much work.
+package struct WorkAmount: Sendable, Hashable {
+    package var shards = 0
+    package var objects = 0
+    /// By the sizes of the plan.
+    package var bytes: Int64 = 0
+
+    package init(shards: Int = 0, objects: Int = 0, bytes: Int64 = 0) {
+        self.shards = shards
+        self.objects = objects
+        self.bytes = bytes
+    }
+
+    package static func + (left: WorkAmount, right: WorkAmount) -> WorkAmount {
+        WorkAmount(
+            shards: left.shards + right.shards, objects: left.objects + right.objects, bytes: left.bytes + right.bytes)
+    }
+
+    package static func - (left: WorkAmount, right: WorkAmount) -> WorkAmount {
+        WorkAmount(
+            shards: left.shards - right.shards, objects: left.objects - right.objects, bytes: left.bytes - right.bytes)
+    }
+
+    package static func += (left: inout WorkAmount, right: WorkAmount) { left = left + right }
+    package static func -= (left: inout WorkAmount, right: WorkAmount) { left = left - right }
+}
+
+/// How far a job is.
+package struct JobProgress: Sendable, Hashable {
+    /// All that was added so far.
+    package var planned = WorkAmount()
+    package var done = WorkAmount()
+    /// What the leased shards have done so far, by their last heartbeats; `shards` counts the leases.
+    package var inFlight = WorkAmount()
+    package var pendingShards = 0
+    /// Whether no more shards will be added.
+    package var isPlanComplete = false
+}
+
+/// What one agent does and has done in this job.
+package struct AgentProgress: Sendable, Hashable {
+    package var agent: AgentID
+    package var isConnected: Bool
+    package var done: WorkAmount
+    package var inFlight: WorkAmount
+    /// Shards that have failed on it.
+    package var failures: Int
+    /// Leases that it lost by silence or by a broken connection.
+    package var losses: Int
+}

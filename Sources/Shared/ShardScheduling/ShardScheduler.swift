@@ -1,0 +1,371 @@
+import ShardProtocol
+import Support
+
+/// Which shard goes to which agent, and when again: the whole state of one job's shards, as a value.
+///
+/// A shard is pending, leased to one agent, or done and forgotten. Every call gets the time and gives back what is to be done;
+/// nothing happens by itself. An agent that pulls when nothing is there is remembered and served by a later call, so the
+/// handouts of *every* call must be sent.
+///
+/// - A lease ends with the agent's report, with its connection, or when no heartbeat has named it for
+///   ``SchedulingPolicy/leaseDuration``. The next lease of the shard has a higher epoch, and reports of earlier ones are late.
+/// - A shard that failed goes to another agent if one is there; it waits for that one no longer than a lease lasts.
+/// - After ``SchedulingPolicy/maximumFailures`` failures of a shard the job has failed. A failure that no retry can mend gets
+///   one more try on one other agent, if there is one, because it may be that agent's own.
+///
+/// Calls cost O(log n) in shards; agents that wait are looked at one by one only while nothing but shards that avoid them is
+/// pending.
+package struct ShardScheduler: Sendable {
+    package enum State: Sendable, Hashable {
+        case running
+        case failed(JobFailure)
+        case canceled
+    }
+
+    struct ActiveLease: Sendable {
+        var agent: AgentID
+        var deadline: ContinuousClock.Instant
+        var done = WorkAmount()
+    }
+
+    struct Entry: Sendable {
+        var shard: Shard
+        var amount: WorkAmount
+        /// The epoch of the last lease; one less than the first one's when there was none.
+        var epoch: Int
+        var lease: ActiveLease?
+        /// Until when the shard waits for an agent that it does not avoid.
+        var avoidsUntil: ContinuousClock.Instant?
+        /// Where it failed, in that order, without doubles.
+        var failedOn: [AgentID] = []
+        var failures = 0
+        /// Failures that no retry can mend.
+        var refusals = 0
+    }
+
+    /// An appointment with a lease; only a hint, the truth is in the entry.
+    private struct Deadline: Sendable, Comparable {
+        var instant: ContinuousClock.Instant
+        var shard: Int
+        var epoch: Int
+        static func < (left: Deadline, right: Deadline) -> Bool { left.instant < right.instant }
+    }
+
+    package let job: String
+    package let backupName: String
+    package let policy: SchedulingPolicy
+    package private(set) var state = State.running
+    private let firstEpoch: Int
+
+    /// Shards that are not done.
+    private(set) var entries: [Int: Entry] = [:]
+    private(set) var pending = PendingShards()
+    private(set) var roster = AgentRoster()
+    private var deadlines = MinimumHeap<Deadline>()
+    private var total = JobProgress()
+
+    /// - Parameters:
+    ///   - job: names the job in its leases.
+    ///   - backupName: goes into the assignments.
+    ///   - firstEpoch: of the first lease of every shard. A job that goes on after a restart begins higher than before, so that
+    ///     agents which still hold leases of the earlier run cannot be mistaken.
+    package init(job: String, backupName: String, policy: SchedulingPolicy = SchedulingPolicy(), firstEpoch: Int = 1) {
+        self.job = job
+        self.backupName = backupName
+        self.policy = policy
+        self.firstEpoch = firstEpoch
+    }
+
+    // MARK: What is known
+
+    package var progress: JobProgress {
+        var progress = total
+        progress.pendingShards = pending.count
+        return progress
+    }
+
+    /// Whether every shard is done and none will come.
+    package var isFinished: Bool { state == .running && total.isPlanComplete && entries.isEmpty }
+
+    /// Every agent that has ever joined, by name.
+    package var agents: [AgentProgress] {
+        roster.agents.map { id, agent in
+            AgentProgress(
+                agent: id, isConnected: agent.capacity != nil, done: agent.done, inFlight: agent.inFlight,
+                failures: agent.failures, losses: agent.losses)
+        }
+        .sorted { $0.agent < $1.agent }
+    }
+
+    // MARK: The plan
+
+    /// Adds a shard.
+    ///
+    /// - Parameters:
+    ///   - shard: its id must be new in this job.
+    ///   - lane: shards of one lane (a partition, a collection) come out in order, the lanes take turns.
+    package mutating func add(_ shard: Shard, lane: Int64 = 0, now: ContinuousClock.Instant) -> [Handout] {
+        guard state == .running else { return [] }
+        precondition(entries[shard.id] == nil, "shard \(shard.id) was added twice")
+        let amount = WorkAmount(shards: 1, objects: shard.tasks.count, bytes: shard.bytes)
+        entries[shard.id] = Entry(shard: shard, amount: amount, epoch: firstEpoch - 1)
+        total.planned += amount
+        pending.add(shard.id, lane: lane)
+        return dispatch(now)
+    }
+
+    package mutating func noMoreShards() { total.isPlanComplete = true }
+
+    // MARK: Agents
+
+    /// An agent was accepted. One of the same name that is still there counts as lost.
+    ///
+    /// - Parameter capacity: shards it holds at a time, at most.
+    package mutating func agentJoined(_ agent: AgentID, capacity: Int, now: ContinuousClock.Instant) -> [Handout] {
+        let handouts = agentLost(agent, now: now)
+        roster.update(agent) { $0.capacity = max(1, capacity) }
+        return handouts
+    }
+
+    /// An agent's connection ended: its leases end at once.
+    package mutating func agentLost(_ agent: AgentID, now: ContinuousClock.Instant) -> [Handout] {
+        guard let lost = roster[agent], lost.capacity != nil else { return [] }
+        for shard in lost.leases.keys.sorted() {
+            endLease(of: shard)
+            requeue(shard, now: now)
+        }
+        roster.update(agent) { agent in
+            agent.losses += lost.leases.count
+            agent.capacity = nil
+            agent.wish = 0
+            agent.isSilent = false
+        }
+        return dispatch(now)
+    }
+
+    /// An agent asks for `count` shards more than it has asked for and got so far.
+    package mutating func pull(_ agent: AgentID, count: Int, now: ContinuousClock.Instant) -> [Handout] {
+        guard let capacity = roster[agent]?.capacity else { return [] }
+        roster.update(agent) { agent in
+            agent.isSilent = false
+            agent.wish = min(capacity, agent.wish + min(max(0, count), capacity))
+        }
+        return dispatch(now)
+    }
+
+    /// An agent lives, and is so far with its leases.
+    package mutating func heartbeat(
+        _ agent: AgentID, _ leases: [Heartbeat.Progress], now: ContinuousClock.Instant
+    ) -> HeartbeatOutcome {
+        var stale: [Lease] = []
+        for report in leases {
+            guard isValid(report.lease, agent), let entry = entries[report.lease.shard] else {
+                stale.append(report.lease)
+                continue
+            }
+            let done = WorkAmount(
+                shards: 1, objects: min(max(0, report.objects), entry.amount.objects),
+                bytes: min(max(0, report.bytes), entry.amount.bytes))
+            setInFlight(done, of: report.lease.shard)
+            entries[report.lease.shard]?.lease?.deadline = now + policy.leaseDuration
+        }
+        return HeartbeatOutcome(stale: stale, handouts: hear(agent, now))
+    }
+
+    /// Every task of a shard is done.
+    ///
+    /// A report that leaves tasks out counts as a failure.
+    package mutating func complete(
+        _ agent: AgentID, _ completion: ShardCompletion, now: ContinuousClock.Instant
+    ) -> ReportOutcome {
+        let lease = completion.lease
+        guard isValid(lease, agent), let entry = entries[lease.shard] else {
+            return ReportOutcome(verdict: .late, handouts: hear(agent, now))
+        }
+        let results = completion.results.sorted { $0.index < $1.index }
+        guard results.map(\.index) == Array(entry.shard.tasks.indices) else {
+            let failure = ShardFailure(
+                lease: lease, key: entry.shard.sourcePrefix + (entry.shard.tasks.first?.source ?? ""),
+                message: "the agent reported \(results.count) results for \(entry.shard.tasks.count) tasks",
+                code: BackupError.Code.protocolViolation.description, isRetryable: true)
+            return fail(agent, failure, now: now)
+        }
+        endLease(of: lease.shard)
+        entries[lease.shard] = nil
+        total.done += entry.amount
+        roster.update(agent) { $0.done += entry.amount }
+        let finished = FinishedShard(
+            shard: entry.shard, agent: agent, epoch: lease.epoch, results: results,
+            bytesCopied: max(0, completion.bytes), fallback: completion.fallback)
+        return ReportOutcome(verdict: .finished(finished), handouts: hear(agent, now))
+    }
+
+    /// A shard could not be finished.
+    package mutating func fail(
+        _ agent: AgentID, _ failure: ShardFailure, now: ContinuousClock.Instant
+    ) -> ReportOutcome {
+        let shard = failure.lease.shard
+        guard isValid(failure.lease, agent), var entry = entries[shard] else {
+            return ReportOutcome(verdict: .late, handouts: hear(agent, now))
+        }
+        endLease(of: shard)
+        guard state == .running else { return ReportOutcome(verdict: .late, handouts: []) }
+        roster.update(agent) { agent in
+            agent.failures += 1
+            agent.isSilent = false
+        }
+        entry.lease = nil
+        entry.failures += 1
+        if !failure.isRetryable { entry.refusals += 1 }
+        if !entry.failedOn.contains(agent) { entry.failedOn.append(agent) }
+        entries[shard] = entry
+        let hasSecondOpinion = failure.isRetryable || roster.hasAvailable(outsideOf: entry.failedOn)
+        guard entry.failures < policy.maximumFailures, entry.refusals < 2, hasSecondOpinion else {
+            let lost = JobFailure(
+                shard: shard, key: failure.key, message: failure.message, code: failure.code, agents: entry.failedOn,
+                tries: entry.failures)
+            if state == .running { state = .failed(lost) }
+            pending.removeAll()
+            return ReportOutcome(verdict: .jobFailed(lost), handouts: [])
+        }
+        requeue(shard, now: now)
+        return ReportOutcome(verdict: .requeued, handouts: dispatch(now))
+    }
+
+    /// An agent gives a shard back without having failed. It is not given to the same agent at once if another is there.
+    package mutating func giveBack(_ agent: AgentID, _ lease: Lease, now: ContinuousClock.Instant) -> [Handout] {
+        guard isValid(lease, agent) else { return hear(agent, now) }
+        endLease(of: lease.shard)
+        requeue(lease.shard, avoiding: [agent], now: now)
+        return hear(agent, now)
+    }
+
+    // MARK: Time
+
+    /// Ends the leases that have run out, and the waiting for another agent. Call it when the deadline it gives is reached;
+    /// earlier or more often is harmless.
+    package mutating func expire(now: ContinuousClock.Instant) -> ExpiryOutcome {
+        var expired: [ExpiryOutcome.Expired] = []
+        while let next = deadlines.first, next.instant <= now || !isCurrent(next) {
+            _ = deadlines.popFirst()
+            guard isCurrent(next) else { continue }
+            guard let lease = entries[next.shard]?.lease else {
+                stopAvoiding(next.shard, now)
+                continue
+            }
+            guard lease.deadline <= now else {
+                deadlines.insert(Deadline(instant: lease.deadline, shard: next.shard, epoch: next.epoch))
+                continue
+            }
+            expired.append(.init(agent: lease.agent, lease: Lease(job: job, shard: next.shard, epoch: next.epoch)))
+            endLease(of: next.shard)
+            roster.update(lease.agent) { agent in
+                agent.isSilent = true
+                agent.losses += 1
+            }
+            requeue(next.shard, now: now)
+        }
+        let handouts = dispatch(now)
+        return ExpiryOutcome(expired: expired, handouts: handouts, nextDeadline: deadlines.first?.instant)
+    }
+
+    /// Ends everything: no shard is handed out any more, and reports that come now are late.
+    ///
+    /// - Returns: the leases that were held, to be canceled.
+    package mutating func cancelAll() -> [(agent: AgentID, leases: [Lease])] {
+        if state == .running { state = .canceled }
+        pending.removeAll()
+        let held = roster.agents.filter { !$0.value.leases.isEmpty }.sorted { $0.key < $1.key }
+        for (_, agent) in held { for shard in agent.leases.keys { endLease(of: shard) } }
+        return held.map { id, agent in
+            (id, agent.leases.sorted { $0.key < $1.key }.map { Lease(job: job, shard: $0.key, epoch: $0.value) })
+        }
+    }
+
+    // MARK: Inside
+
+    private func isValid(_ lease: Lease, _ agent: AgentID) -> Bool {
+        guard lease.job == job, let entry = entries[lease.shard] else { return false }
+        return entry.epoch == lease.epoch && entry.lease?.agent == agent
+    }
+
+    /// Whether an appointment is with the shard as it is now: leased under that epoch, or waiting since that lease ended.
+    private func isCurrent(_ deadline: Deadline) -> Bool { entries[deadline.shard]?.epoch == deadline.epoch }
+
+    /// An agent has spoken: it is not silent.
+    private mutating func hear(_ agent: AgentID, _ now: ContinuousClock.Instant) -> [Handout] {
+        guard roster[agent] != nil else { return [] }
+        roster.update(agent) { $0.isSilent = false }
+        return dispatch(now)
+    }
+
+    private mutating func setInFlight(_ done: WorkAmount, of shard: Int) {
+        guard let lease = entries[shard]?.lease else { return }
+        let change = done - lease.done
+        entries[shard]?.lease?.done = done
+        total.inFlight += change
+        roster.update(lease.agent) { $0.inFlight += change }
+    }
+
+    /// Ends the lease of a shard, whatever becomes of the shard.
+    private mutating func endLease(of shard: Int) {
+        guard let lease = entries[shard]?.lease else { return }
+        setInFlight(WorkAmount(), of: shard)
+        entries[shard]?.lease = nil
+        roster.update(lease.agent) { $0.leases[shard] = nil }
+    }
+
+    /// Puts a shard back, away from the agents where it failed.
+    private mutating func requeue(_ shard: Int, avoiding more: [AgentID] = [], now: ContinuousClock.Instant) {
+        guard state == .running, let entry = entries[shard] else { return }
+        let avoided = entry.failedOn + more
+        pending.addReturned(shard, avoiding: avoided)
+        guard !avoided.isEmpty else { return }
+        let end = now + policy.leaseDuration
+        entries[shard]?.avoidsUntil = end
+        deadlines.insert(Deadline(instant: end, shard: shard, epoch: entry.epoch))
+    }
+
+    /// Lets whoever comes take a shard that has waited long enough for another agent.
+    private mutating func stopAvoiding(_ shard: Int, _ now: ContinuousClock.Instant) {
+        guard let end = entries[shard]?.avoidsUntil, end <= now, pending.avoided(by: shard) != nil else { return }
+        entries[shard]?.avoidsUntil = nil
+        pending.addReturned(shard, avoiding: [])
+    }
+
+    /// Gives pending shards to waiting agents.
+    private mutating func dispatch(_ now: ContinuousClock.Instant) -> [Handout] {
+        guard state == .running else { return [] }
+        var handouts: [Handout] = []
+        var skipped: [AgentID] = []
+        while !pending.isEmpty, let agent = roster.popWaiting() {
+            if let shard = pending.take(for: agent, hasAlternative: roster.hasAvailable(outsideOf:)) {
+                if let handout = lease(shard, to: agent, now) { handouts.append(handout) }
+            } else {
+                skipped.append(agent)
+            }
+        }
+        for agent in skipped { roster.update(agent) { _ in } }
+        return handouts
+    }
+
+    private mutating func lease(_ shard: Int, to agent: AgentID, _ now: ContinuousClock.Instant) -> Handout? {
+        guard var entry = entries[shard] else { return nil }
+        entry.epoch += 1
+        let deadline = now + policy.leaseDuration
+        entry.lease = ActiveLease(agent: agent, deadline: deadline)
+        entry.avoidsUntil = nil
+        entries[shard] = entry
+        setInFlight(WorkAmount(shards: 1), of: shard)
+        deadlines.insert(Deadline(instant: deadline, shard: shard, epoch: entry.epoch))
+        let epoch = entry.epoch
+        roster.update(agent) { agent in
+            agent.wish -= 1
+            agent.leases[shard] = epoch
+        }
+        return Handout(
+            agent: agent,
+            assignment: Assignment(
+                lease: Lease(job: job, shard: shard, epoch: epoch), backupName: backupName, shard: entry.shard))
+    }
+}
