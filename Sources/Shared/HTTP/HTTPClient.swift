@@ -6,7 +6,10 @@ import Support
 /// - An answer of any status is a result and not an error. Errors are ``BackupError``: `unavailable` (name, connection,
 ///   TLS, reset), `timedOut`, `canceled`; their `isRetryable` says whether the network may recover by itself.
 /// - Nothing is retried here, and redirects are not followed.
-/// - Cancelling the task ends the transfer and frees its connection.
+/// - Cancelling the task ends the transfer and frees its connection. A download whose head was returned belongs to its
+///   pipe from then on: its consumer ends it with ``BytePipe/cancel()``.
+/// - A request that ends before all bytes of its `pipe` body were read (an early answer, a failure, a cancellation) cancels
+///   the pipe, so that the producer stops.
 /// - Messages name scheme, host and port and never a header, a body or a query.
 package protocol HTTPClient: Sendable {
     /// Sends a request and collects the answer, whose body may have at most `request.maximumResponseSize` bytes
@@ -17,7 +20,8 @@ package protocol HTTPClient: Sendable {
     ///
     /// When its status is 2xx the body goes on to `pipe`, which is finished at its end or failed when the transfer breaks;
     /// a body shorter than its Content-Length fails it. Otherwise the (error) body is collected and returned in the
-    /// response, and `pipe` is left untouched. When the pipe's consumer cancels, the transfer ends.
+    /// response, cut off at `request.maximumResponseSize`, and `pipe` is left untouched, as it is when this throws. When the
+    /// pipe's consumer cancels, the transfer ends.
     func download(_ request: HTTPRequest, into pipe: BytePipe) async throws -> HTTPResponse
 }
 
@@ -98,8 +102,15 @@ package struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
     package init(dictionaryLiteral elements: (String, String)...) { fields = elements.map { ($0.0, $0.1) } }
 
     package subscript(_ name: String) -> String? {
-        fields.first { $0.name.lowercased() == name.lowercased() }?.value
+        fields.first { equalsIgnoringCase($0.name, name) }?.value
     }
 
     package mutating func append(_ name: String, _ value: String) { fields.append((name, value)) }
+}
+
+/// Whether two field names are the same: ASCII letters of either case are.
+func equalsIgnoringCase(_ left: String, _ right: String) -> Bool {
+    func lowercased(_ byte: UInt8) -> UInt8 { (0x41...0x5a).contains(byte) ? byte | 0x20 : byte }
+    return left.utf8.count == right.utf8.count
+        && zip(left.utf8, right.utf8).allSatisfy { $0 == $1 || lowercased($0) == lowercased($1) }
 }
