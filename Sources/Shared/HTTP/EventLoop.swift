@@ -226,6 +226,7 @@ final class EventLoop {
         guard let due = nextInspection, due <= now else { return }
         nextInspection = now + EventLoop.inspectionInterval
         let overdue = transfers.values.compactMap { transfer in transfer.reasonToEnd(at: now).map { (transfer, $0) } }
+        for transfer in transfers.values where transfer.isRefused { transfer.endRefusedUpload() }
         for (transfer, reason) in overdue {
             // A multiplexed connection on which nothing moves must not get new requests.
             transfer.handle?.set(CURLOPT_FORBID_REUSE, true)

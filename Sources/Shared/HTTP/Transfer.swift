@@ -22,6 +22,8 @@ final class Transfer {
     /// The answer is complete enough, though its (error) body goes on.
     private var isCutOff = false
     private var isAnswered = false
+    /// An error answer has come before the body was sent: no more of it is sent, the answer is the result.
+    private(set) var isRefused = false
     /// Body bytes handed to libcurl.
     private var provided: Int64 = 0
     private(set) var received: Int64 = 0
@@ -71,6 +73,10 @@ final class Transfer {
     }
 
     private func headIsComplete() -> Bool {
+        // After 417 libcurl sends the request again without asking.
+        let asksAgain = expectsContinue && head.status == 417 && provided == 0
+        isRefused = head.status >= 300 && provided < bodyLength && !asksAgain
+        if isRefused { endRefusedUpload() }
         if case .pipe = submission.destination, head.isSuccess {
             answer(.success(HTTPResponse(status: head.status, headers: head.headers)))
             return true
@@ -87,6 +93,7 @@ final class Transfer {
 
     func receiveBody(_ bytes: UnsafeRawBufferPointer) -> Int {
         received += Int64(bytes.count)
+        if isRefused { endRefusedUpload() }
         if case .pipe(let pipe) = submission.destination, head.isSuccess { return pass(bytes, to: pipe) }
         let room = submission.request.maximumResponseSize - body.count
         guard bytes.count > room else {
@@ -114,7 +121,17 @@ final class Transfer {
         return Int(CURL_WRITEFUNC_PAUSE)
     }
 
+    /// libcurl does not end a transfer whose sending is paused, even when the answer is complete: sending is resumed, to be
+    /// paused again if the answer goes on.
+    func endRefusedUpload() {
+        if paused.contains(.sending) { mailbox.post(.resume(submission.id, .sending)) }
+    }
+
     func provideBody(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
+        if isRefused {
+            paused.insert(.sending)
+            return Int(CURL_READFUNC_PAUSE)
+        }
         if expectsContinue && provided == 0 && !head.hasInterim { ignoredExpectation = true }
         let wanted = UnsafeMutableRawBufferPointer(
             rebasing: buffer[..<Int(min(Int64(buffer.count), bodyLength - provided))])
@@ -177,7 +194,8 @@ final class Transfer {
             return timedOut("no connection within \(request.connectTimeout.text)")
         }
         let isStalled = stallClock.isStalled(
-            at: now, moved: received + requestSize + handle.uploadedBytes, waitsForUs: isConnecting || !paused.isEmpty,
+            at: now, moved: received + requestSize + handle.uploadedBytes,
+            waitsForUs: isConnecting || (!paused.isEmpty && !isRefused),
             unacknowledged: { bodyLength > 0 ? handle.unacknowledgedBytes : 0 })
         return isStalled ? timedOut("no data moved for \(request.stallTimeout.text)") : nil
     }

@@ -5,13 +5,14 @@ import Support
 private let transferBufferSize = 64 * 1024
 /// Bodies up to this size go out together with the head, in one system call (libcurl's MAX_INITIAL_POST_SIZE).
 private let initialBodySize: Int64 = 64 * 1024 - 1
-/// Streamed bodies from this size on ask first (`Expect: 100-continue`): a refusal costs neither the data nor the connection,
+/// Streamed bodies above this size ask first (`Expect: 100-continue`): a refusal costs neither the data nor the connection,
 /// and a connection that the server has closed meanwhile is replaced before any byte was taken from the pipe.
+/// That is also where libcurl does so by itself (its EXPECT_100_THRESHOLD).
 private let expectationThreshold: Int64 = 1 << 20
 
 /// Whether a request asks the server before it sends its body.
 func asksBeforeSending(_ request: HTTPRequest) -> Bool {
-    if case .pipe(_, let length) = request.body { return request.version == .http1 && length >= expectationThreshold }
+    if case .pipe(_, let length) = request.body { return request.version == .http1 && length > expectationThreshold }
     return false
 }
 
@@ -139,9 +140,7 @@ extension EasyHandle {
             ownFields.removeAll { equalsIgnoringCase($0, name) }
             lines.append(value.isEmpty ? "\(name);" : "\(name): \(value)")
         }
-        for name in ownFields {
-            lines.append(name == "Expect" && transfer.expectsContinue ? "Expect: 100-continue" : "\(name):")
-        }
+        for name in ownFields where !(name == "Expect" && transfer.expectsContinue) { lines.append("\(name):") }
         let hasHost = submission.request.headers.contains { equalsIgnoringCase($0.name, "Host") }
         if !submission.request.tls.serverName.isEmpty && submission.origin.isSecure && !hasHost {
             lines.append("Host: \(submission.origin.authority)")
