@@ -51,7 +51,12 @@ extension EasyHandle {
         case .http2:
             let isSecure = request.url.hasPrefix("https:")
             set(CURLOPT_HTTP_VERSION, isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE)
-            set(CURLOPT_PIPEWAIT, true)
+            if isSecure || plainHTTP2IsReusable {
+                set(CURLOPT_PIPEWAIT, true)
+            } else {
+                set(CURLOPT_FRESH_CONNECT, true)
+                set(CURLOPT_FORBID_REUSE, true)
+            }
             set(CURLOPT_HTTPPROXYTUNNEL, true)
             // One connection serves all requests: when the host has gone, the kernel must end it for all of them.
             curl_shim_set_socket_option_function(pointer, abandonSilentPeer)
@@ -203,3 +208,7 @@ private let abandonSilentPeer: curl_sockopt_callback = { _, socket, _ in
     setsockopt(socket, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, &milliseconds, socklen_t(MemoryLayout<UInt32>.size))
     return Int32(CURL_SOCKOPT_OK)
 }
+
+/// Before 8.0.0 libcurl adds a second layer of HTTP/2 to a plain connection that is used again, and every request after the
+/// first one fails with CURLE_HTTP2 (curl issue 10634).
+private let plainHTTP2IsReusable = curl_version_info(CURLversion(rawValue: 0)).pointee.version_num >= 0x08_00_00
