@@ -30,6 +30,8 @@ extension Milvus {
         package var level: SegmentLevel = .legacy
         package var isSorted = false
         package var storageVersion: Int64 = 0
+        /// The virtual channel; empty when the server does not say (before 2.6).
+        package var insertChannel = ""
 
         package init() {}
 
@@ -37,6 +39,7 @@ extension Milvus {
             .one(1, \.id, .int64), .one(2, \.collectionID, .int64), .one(3, \.partitionID, .int64),
             .one(4, \.rowCount, .int64), .one(5, \.state, .enumeration), .one(6, \.level, .enumeration),
             .one(7, \.isSorted, .bool), .one(8, \.storageVersion, .int64),
+            .one(9, \.insertChannel, .string),
         ]
     }
 
