@@ -113,8 +113,8 @@ struct MilvusErrors: Sendable {
 
     private func hint(_ reason: String, _ given: String?) -> String {
         let text = reason.lowercased()
-        if connection.tlsMode == .disabled, text.contains("http/2") || text.contains("closed") || text.contains("broke")
-        {
+        let signs = ["http/2", "closed", "ended", "broke"]
+        if connection.tlsMode == .disabled, signs.contains(where: { text.contains($0) }) {
             return "check milvus.address and milvus.port; if this Milvus uses TLS, set milvus.tlsMode"
         }
         if text.contains("wrong version number") || text.contains("packet length too long") {

@@ -32,7 +32,7 @@ package struct GRPCStatus: Error, Sendable, Hashable {
     /// The status in the trailers of an answer, or in its headers when there is nothing else in it ("Trailers-Only").
     ///
     /// Without one the HTTP status says how the call ended, as gRPC's HTTP mapping has it: that is a proxy talking, or a
-    /// server that is none of gRPC's.
+    /// server that is none of gRPC's. So 404, other than there, does not mean that one method is missing.
     init(of response: HTTPResponse) {
         let fields = response.trailers["grpc-status"] != nil ? response.trailers : response.headers
         if let text = fields["grpc-status"], let number = Int(text) {
@@ -41,10 +41,8 @@ package struct GRPCStatus: Error, Sendable, Hashable {
         }
         switch response.status {
         case 200: self.init(.unknown, "the answer has no grpc-status")
-        case 400: self.init(.unknown, "HTTP 400")
         case 401: self.init(.unauthenticated, "HTTP 401")
         case 403: self.init(.permissionDenied, "HTTP 403")
-        case 404: self.init(.unimplemented, "HTTP 404")
         case 429, 502, 503, 504: self.init(.unavailable, "HTTP \(response.status)")
         default: self.init(.unknown, "HTTP \(response.status)")
         }
