@@ -1,0 +1,84 @@
+import FoundationEssentials
+import HTTP
+import Support
+
+/// Milvus' management interface: plain HTTP without authentication on a port of its own.
+package struct MilvusManagement: Sendable {
+    private let http: any HTTPClient
+    /// Without a slash at its end.
+    private let endpoint: String
+    private let tls: TLSSettings
+
+    /// - Parameter endpoint: the interface's base URL, such as `http://localhost:9091`.
+    package init(endpoint: String, http: any HTTPClient, tls: TLSSettings = TLSSettings()) {
+        var endpoint = endpoint
+        while endpoint.hasSuffix("/") { endpoint.removeLast() }
+        self.endpoint = endpoint.contains("://") ? endpoint : "http://\(endpoint)"
+        self.http = http
+        self.tls = tls
+    }
+
+    /// Pauses garbage collection, and returns the ticket of the pause: empty before 2.6.8.
+    ///
+    /// - Parameter collection: 0 for the whole cluster.
+    /// - Throws: ``BackupError/Code/unsupported`` when this Milvus does not offer it.
+    func pauseGarbageCollection(collection: Int64, for length: Duration) async throws -> String {
+        let query = "pause_seconds=\(length.components.seconds)&collection_id=\(collection)"
+        let body = try await get("garbage_collection/pause", query, "pausing garbage collection")
+        // Not every version answers with JSON; without a ticket there is nothing in the answer that counts.
+        return (try? JSONDecoder().decode(TicketReply.self, from: Data(body)))?.ticket ?? ""
+    }
+
+    /// - Parameter ticket: empty for the pause of the whole cluster.
+    func resumeGarbageCollection(ticket: String) async throws {
+        let query = ticket.isEmpty ? "" : "ticket=\(Self.queryEscaped(ticket))"
+        _ = try await get("garbage_collection/resume", query, "resuming garbage collection")
+    }
+
+    private struct TicketReply: Decodable {
+        var ticket: String?
+    }
+
+    private func get(_ path: String, _ query: String, _ what: String) async throws -> [UInt8] {
+        let url = "\(endpoint)/management/datacoord/\(path)"
+        var request = HTTPRequest("GET", query.isEmpty ? url : "\(url)?\(query)")
+        request.tls = tls
+        request.totalTimeout = .seconds(30)
+        request.maximumResponseSize = 1 << 20
+        let response: HTTPResponse
+        do {
+            response = try await http.send(request)
+        } catch {
+            var failure = BackupError(wrapping: error).prefixed(what)
+            failure.hint = "check milvus.management.endpoint (backup.gcPause.address), or switch the pause off"
+            throw failure
+        }
+        switch response.status {
+        case 200..<400: return response.body
+        case 404, 405, 501:
+            throw BackupError(
+                .unsupported, "GC pause is not offered by this Milvus (HTTP \(response.status) from \(url))",
+                hint: "keep dataCoord.gc.dropTolerance of Milvus longer than the backup takes")
+        default:
+            let text = String(decoding: response.body.prefix(200), as: UTF8.self)
+            throw BackupError(
+                .remoteFailure, "\(what) failed: HTTP \(response.status) from \(url): \(MilvusErrors.oneLine(text))",
+                isRetryable: response.status >= 500)
+        }
+    }
+
+    /// `text` as a value within a query.
+    static func queryEscaped(_ text: String) -> String {
+        let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)
+        let hex = Array("0123456789ABCDEF".utf8)
+        var escaped: [UInt8] = []
+        for byte in text.utf8 {
+            if plain.contains(byte) {
+                escaped.append(byte)
+            } else {
+                escaped += [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: escaped, as: UTF8.self)
+    }
+}
