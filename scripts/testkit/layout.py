@@ -1,0 +1,157 @@
+"""The testbed on paper: which servers there are, on which ports, in which directories.
+
+Ports count from a base (23500 unless TESTBED_PORT_BASE says otherwise) and stay within a hundred of it:
+
+    +1, +2    the S3 stores store-a and store-b        +6, +7    their metrics
+    +3        moto, another S3 implementation
+    +10 n     Milvus n: +0 gRPC and REST, +1 management (health, metrics), +2 etcd
+    +50+10 n  the ports that only Milvus n itself uses
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+VIRTUAL_ENVIRONMENT = Path(os.environ.get("MILVUS_BACKUP_TEST_VENV") or REPOSITORY / ".testbed" / "venv")
+DEFAULT_DIRECTORY = REPOSITORY / ".testbed"
+HOST = "127.0.0.1"
+
+# Of servers that live on this machine's loopback interface for the length of a test run.
+ACCESS_KEY = "testbed-access"
+SECRET_KEY = "testbed-secret"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A MinIO-protocol server of its own, with its own disk directory."""
+
+    name: str
+    port: int
+    metrics_port: int
+
+    @property
+    def endpoint(self):
+        return f"http://{HOST}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Moto:
+    """moto's S3 server: in memory, other behaviour in the corners."""
+
+    name: str
+    port: int
+
+    @property
+    def endpoint(self):
+        return f"http://{HOST}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Milvus:
+    """A Milvus standalone whose data lives at `root` in `bucket` of `store`."""
+
+    name: str
+    store: Store
+    bucket: str
+    root: str
+    port: int
+    management_port: int
+    etcd_port: int
+    private_port: int
+
+    @property
+    def address(self):
+        return f"{HOST}:{self.port}"
+
+    @property
+    def management(self):
+        return f"http://{HOST}:{self.management_port}"
+
+
+class Layout:
+    """All servers of one testbed and the directory it lives in."""
+
+    def __init__(self, directory=None, port_base=None):
+        self.directory = Path(directory or DEFAULT_DIRECTORY).resolve()
+        self.port_base = int(port_base or os.environ.get("TESTBED_PORT_BASE") or 23500)
+        base = self.port_base
+        store_a = Store("store-a", base + 1, base + 6)
+        store_b = Store("store-b", base + 2, base + 7)
+        self.stores = [store_a, store_b]
+        self.moto = Moto("moto", base + 3)
+        table = [
+            ("milvus-a", store_a, "milvus-a", "files"),
+            ("milvus-b", store_b, "milvus-b", "files"),
+            ("milvus-c", store_a, "milvus-a", "other"),  # beside milvus-a in one bucket
+            ("milvus-d", store_a, "milvus-d", "files"),  # another bucket of milvus-a's store
+        ]
+        self.milvus = [
+            Milvus(
+                name=name,
+                store=store,
+                bucket=bucket,
+                root=root,
+                port=base + 10 + 10 * index,
+                management_port=base + 11 + 10 * index,
+                etcd_port=base + 12 + 10 * index,
+                private_port=base + 50 + 10 * index,
+            )
+            for index, (name, store, bucket, root) in enumerate(table)
+        ]
+        self.default_names = ["store-a", "store-b", "moto", "milvus-a", "milvus-b"]
+
+    @property
+    def all(self):
+        return [*self.stores, self.moto, *self.milvus]
+
+    def named(self, name):
+        for service in self.all:
+            if service.name == name:
+                return service
+        raise KeyError(f"no server {name!r} in the testbed; there are {', '.join(s.name for s in self.all)}")
+
+    def with_dependencies(self, names):
+        """The named servers and the stores they need, in the order in which to start them."""
+        wanted = {name for name in names}
+        for name in names:
+            store = getattr(self.named(name), "store", None)
+            if store:
+                wanted.add(store.name)
+        return [service for service in self.all if service.name in wanted]
+
+    def service_directory(self, service):
+        return self.directory / "services" / service.name
+
+    @property
+    def environment_file(self):
+        return self.directory / "environment"
+
+    def environment(self):
+        """The variables by which tests find the testbed."""
+        a, b = self.milvus[0], self.milvus[1]
+        store_a, store_b = self.stores
+
+        def url(service, bucket):
+            return f"http://{ACCESS_KEY}:{SECRET_KEY}@{HOST}:{service.port}/{bucket}"
+
+        variables = {
+            "MILVUS_BACKUP_TEST_DIRECTORY": str(self.directory),
+            "MILVUS_BACKUP_TEST_MILVUS": a.address,
+            "MILVUS_BACKUP_TEST_MILVUS_MANAGEMENT": a.management,
+            "MILVUS_BACKUP_TEST_MILVUS_ETCD": f"{HOST}:{a.etcd_port}",
+            "MILVUS_BACKUP_TEST_MILVUS_STORE": url(store_a, a.bucket),
+            "MILVUS_BACKUP_TEST_MILVUS_SECOND": b.address,
+            "MILVUS_BACKUP_TEST_MILVUS_SECOND_MANAGEMENT": b.management,
+            "MILVUS_BACKUP_TEST_MILVUS_SECOND_STORE": url(store_b, b.bucket),
+            # Buckets of no Milvus, for tests of object storage itself.
+            "MILVUS_BACKUP_TEST_S3": url(store_a, "conformance"),
+            "MILVUS_BACKUP_TEST_S3_OTHER_SERVER": url(store_b, "conformance"),
+            "MILVUS_BACKUP_TEST_S3_SECOND": url(self.moto, "conformance"),
+        }
+        return variables
+
+    def write_environment(self):
+        lines = ["# The running testbed; read it with `. FILE`."]
+        lines += [f"export {name}='{value}'" for name, value in self.environment().items()]
+        self.environment_file.write_text("\n".join(lines) + "\n")
