@@ -150,7 +150,7 @@ class MilvusServer(Server):
     """Milvus standalone with etcd and the message queue inside, its data in a store."""
 
     time_limit = 180
-    COMPONENTS = ["proxy.internalPort", "rootCoord", "queryCoord", "queryNode", "indexNode", "dataCoord", "dataNode"]
+    COMPONENTS = ["proxy", "rootCoord", "queryCoord", "queryNode", "indexNode", "dataCoord", "dataNode"]
 
     def ports(self):
         service = self.service
@@ -184,11 +184,6 @@ class MilvusServer(Server):
     def _configuration(self):
         service = self.service
         ports = {name: service.private_port + index for index, name in enumerate(self.COMPONENTS)}
-        components = "".join(
-            f"{name}:\n  ip: {HOST}\n  port: {port}\n"
-            for name, port in ports.items()
-            if "." not in name and name not in ("rootCoord", "dataCoord")
-        )
         return MILVUS_CONFIGURATION.format(
             host=HOST,
             data=self.directory / "data",
@@ -199,10 +194,7 @@ class MilvusServer(Server):
             bucket=service.bucket,
             root=service.root,
             port=service.port,
-            internal_port=ports["proxy.internalPort"],
-            root_coord_port=ports["rootCoord"],
-            data_coord_port=ports["dataCoord"],
-            components=components,
+            ports=ports,
         )
 
     def stop(self, patience=0):
@@ -256,17 +248,31 @@ rocksmq:
   path: {data}/rocksmq
 rootCoord:
   ip: {host}
-  port: {root_coord_port}
+  port: {ports[rootCoord]}
 dataCoord:
   ip: {host}
-  port: {data_coord_port}
+  port: {ports[dataCoord]}
   compaction:
     enableAutoCompaction: false
 proxy:
   ip: {host}
   port: {port}
-  internalPort: {internal_port}
-{components}\
+  internalPort: {ports[proxy]}
+queryCoord:
+  ip: {host}
+  port: {ports[queryCoord]}
+queryNode:
+  ip: {host}
+  port: {ports[queryNode]}
+indexNode:
+  ip: {host}
+  port: {ports[indexNode]}
+dataNode:
+  ip: {host}
+  port: {ports[dataNode]}
+indexCoord:
+  scheduler:
+    interval: 100
 log:
   level: info
   stdout: true

@@ -205,7 +205,7 @@ def main():
     parser.add_argument("server", nargs="*", help="default: store-a store-b moto milvus-a milvus-b; down: all")
     parser.add_argument("--dir", help="where data, logs and process ids are (default: .testbed)")
     parser.add_argument("--keep", action="store_true", help="down: keep the data, and go on with it at the next up")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
 
     layout = Layout(arguments.dir)
     testbed = Testbed(layout, log=lambda text: print(text, flush=True))
