@@ -4,10 +4,13 @@ Everything follows from a seed; two servers filled with the same arguments hold 
 itself makes (`orders`) are the exception.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy
 from pymilvus import CollectionSchema, DataType, FieldSchema
+
+from .server_connection import Connection
 
 VECTOR_DIMENSION = 128
 BINARY_DIMENSION = 512
@@ -203,6 +206,23 @@ def make_orders(connection, name="orders", rows=20_000, seed=3, partitions=8):
     return Made(connection.database, name, rows, loaded=True)
 
 
+# MARK: photos: weight
+
+
+def make_photos(connection, name="photos", rows=24_000, seed=4, rounds=4):
+    """Rows of 4 KiB in `rounds` large segments; not indexed, not loaded."""
+    generator = numpy.random.default_rng(seed)
+    schema = CollectionSchema(
+        [field("id", DataType.INT64, is_primary=True), field("features", DataType.FLOAT_VECTOR, dim=1024)]
+    )
+    collection = connection.create(name, schema, num_shards=1)
+    for part in batches(0, rows, -(-rows // rounds)):
+        for ids in batches(part.start, part.stop, 3000):
+            collection.insert([list(ids), generator.random((len(ids), 1024), dtype=numpy.float32).tolist()])
+        collection.flush()
+    return Made(connection.database, name, rows, loaded=False)
+
+
 # MARK: drafts: nothing in it
 
 
@@ -213,3 +233,30 @@ def make_drafts(connection, name="drafts"):
     )
     connection.create(name, schema, num_shards=1, properties={"collection.ttl.seconds": 3600})
     return Made(connection.database, name, 0, loaded=False)
+
+
+# MARK: all of them
+
+COLLECTIONS = [
+    ("default", "products", make_products),
+    ("default", "photos", make_photos),
+    ("default", "documents", make_documents),
+    ("shop", "orders", make_orders),
+    ("shop", "drafts", make_drafts),
+]
+
+
+def make_all(address, log=print):
+    """Fills a server with all collections, in place of any of the same name."""
+    Connection(address, "shop", create_database=True).close()
+
+    def make(entry):
+        database, name, function = entry
+        with Connection(address, database) as connection:
+            connection.drop(name)
+            made = function(connection)
+            log(f"{database}.{name}: {made.rows} rows in {len(connection.segments(name))} segments")
+            return made
+
+    with ThreadPoolExecutor(max_workers=len(COLLECTIONS)) as pool:
+        return list(pool.map(make, COLLECTIONS))

@@ -18,10 +18,13 @@ class Digest:
 
     rows: int
     stored: int
-    value: str
+    value: int
 
     def __str__(self):
-        return f"{self.rows} rows {self.value}" + ("" if self.rows == self.stored else f" ({self.stored} stored)")
+        return f"{self.rows} rows {self.value:032x}" + ("" if self.rows == self.stored else f" ({self.stored} stored)")
+
+    def __add__(self, other):
+        return Digest(self.rows + other.rows, self.stored + other.stored, (self.value + other.value) % 2**128)
 
 
 @contextlib.contextmanager
@@ -103,22 +106,33 @@ def primary_keys(connection, name, key, partition=None):
     return keys, json.dumps if text else str
 
 
-def digest(connection, name, partition=None):
-    """The digest over all fields of all rows, of a collection or of one partition."""
+def digests(connection, name):
+    """Per partition the digest over all fields of all rows; under None where a key places rows in partitions."""
     schema = connection.describe(name).schema
     key = next(field for field in schema.fields if field.is_primary_key)
+    by_key = any(field.is_partition_key for field in schema.fields)
     with queryable(connection, name):
-        stored = count(connection, name, partition)
-        keys, literal = primary_keys(connection, name, key, partition)
-        total = 0
-        seen = 0
-        for start in range(0, len(keys), PAGE):
-            page = keys[start : start + PAGE]
-            expression = f"{key.name} >= {literal(page[0])} && {key.name} <= {literal(page[-1])}"
-            columns = sorted(query(connection, name, expression, ["*"], partition), key=lambda column: column.field_name)
-            total += digest_of_rows(columns)
-            seen += len(page)
-    return Digest(seen, stored, f"{total % 2**128:032x}")
+        return {
+            partition: digest_of_partition(connection, name, key, partition)
+            for partition in ([None] if by_key else sorted(connection.partitions(name)))
+        }
+
+
+def digest(connection, name):
+    """The digest over all fields of all rows of a collection."""
+    return sum(digests(connection, name).values(), Digest(0, 0, 0))
+
+
+def digest_of_partition(connection, name, key, partition):
+    stored = count(connection, name, partition)
+    keys, literal = primary_keys(connection, name, key, partition)
+    total = 0
+    for start in range(0, len(keys), PAGE):
+        page = keys[start : start + PAGE]
+        expression = f"{key.name} >= {literal(page[0])} && {key.name} <= {literal(page[-1])}"
+        columns = query(connection, name, expression, ["*"], partition)
+        total += digest_of_rows(sorted(columns, key=lambda column: column.field_name))
+    return Digest(len(keys), stored, total % 2**128)
 
 
 def digest_of_rows(columns):
