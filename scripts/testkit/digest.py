@@ -53,23 +53,23 @@ def queryable(connection, name):
                 collection.drop_index(index_name=index)
 
 
-def query(connection, name, expression, fields, partition=None):
-    """The columns of all rows that match, as of now."""
+def query(connection, name, expression, fields, partition=None, consistency=common_pb2.Eventually):
+    """The columns of all rows that match."""
     request = milvus_pb2.QueryRequest(
         db_name=connection.database,
         collection_name=name,
         expr=expression,
         output_fields=fields,
         partition_names=[partition] if partition else [],
-        consistency_level=common_pb2.Strong,
+        consistency_level=consistency,
         use_default_consistency=False,
     )
     return connection.call("Query", request).fields_data
 
 
 def count(connection, name, partition=None):
-    """count(*): every stored row, also several of one key."""
-    (column,) = query(connection, name, "", ["count(*)"], partition)
+    """count(*) as of now: every stored row, also several of one key."""
+    (column,) = query(connection, name, "", ["count(*)"], partition, common_pb2.Strong)
     return column.scalars.long_data.data[0]
 
 
@@ -124,6 +124,7 @@ def digest(connection, name):
 
 
 def digest_of_partition(connection, name, key, partition):
+    # This waits until all that was written before can be seen; then it is seen by what follows, too.
     stored = count(connection, name, partition)
     keys, literal = primary_keys(connection, name, key, partition)
     total = 0

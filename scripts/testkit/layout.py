@@ -1,21 +1,26 @@
 """The testbed on paper: which servers there are, on which ports, in which directories.
 
-Ports count from a base (23500 unless TESTBED_PORT_BASE says otherwise) and stay within a hundred of it:
+Ports count from a base and stay within a hundred of it. The base is what TESTBED_PORT_BASE says; else the first of
+23500, 24500, ... where all ports were free when the testbed first came up.
 
     +1, +2    the S3 stores store-a and store-b        +6, +7    their metrics
     +3        moto, another S3 implementation
     +10 n     Milvus n: +0 gRPC and REST, +1 management (health, metrics), +2 etcd
     +50+10 n  the ports that only Milvus n itself uses
+    +90 ...   whatever tests and the demo start
 """
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from .processes import port_answers
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 VIRTUAL_ENVIRONMENT = Path(os.environ.get("MILVUS_BACKUP_TEST_VENV") or REPOSITORY / ".testbed" / "venv")
 DEFAULT_DIRECTORY = REPOSITORY / ".testbed"
 HOST = "127.0.0.1"
+DEFAULT_PORT_BASE = 23500
 
 # Of servers that live on this machine's loopback interface for the length of a test run.
 ACCESS_KEY = "testbed-access"
@@ -74,8 +79,8 @@ class Layout:
 
     def __init__(self, directory=None, port_base=None):
         self.directory = Path(directory or DEFAULT_DIRECTORY).resolve()
-        self.port_base = int(port_base or os.environ.get("TESTBED_PORT_BASE") or 23500)
-        base = self.port_base
+        wanted = port_base or os.environ.get("TESTBED_PORT_BASE")
+        base = self.port_base = int(wanted or self._recorded_port_base() or DEFAULT_PORT_BASE)
         store_a = Store("store-a", base + 1, base + 6)
         store_b = Store("store-b", base + 2, base + 7)
         self.stores = [store_a, store_b]
@@ -100,6 +105,36 @@ class Layout:
             for index, (name, store, bucket, root) in enumerate(table)
         ]
         self.default_names = ["store-a", "store-b", "moto", "milvus-a", "milvus-b"]
+
+    @property
+    def _port_base_file(self):
+        return self.directory / "port-base"
+
+    def _recorded_port_base(self):
+        try:
+            return int(self._port_base_file.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def record_port_base(self):
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._port_base_file.write_text(f"{self.port_base}\n")
+
+    @classmethod
+    def with_free_ports(cls, directory=None):
+        """The testbed of a directory, on ports that nobody uses if it does not have its ports yet."""
+        layout = cls(directory)
+        if os.environ.get("TESTBED_PORT_BASE") or layout._recorded_port_base():
+            return layout
+        for base in range(DEFAULT_PORT_BASE, DEFAULT_PORT_BASE + 5000, 1000):
+            if not any(port_answers(HOST, port) for port in range(base, base + 100)):
+                return cls(directory, base)
+        return layout
+
+    def forget(self):
+        """Removes what tells others where the testbed is."""
+        self._port_base_file.unlink(missing_ok=True)
+        self.environment_file.unlink(missing_ok=True)
 
     @property
     def all(self):
@@ -135,7 +170,7 @@ class Layout:
         def url(service, bucket):
             return f"http://{ACCESS_KEY}:{SECRET_KEY}@{HOST}:{service.port}/{bucket}"
 
-        variables = {
+        return {
             "MILVUS_BACKUP_TEST_DIRECTORY": str(self.directory),
             "MILVUS_BACKUP_TEST_MILVUS": a.address,
             "MILVUS_BACKUP_TEST_MILVUS_MANAGEMENT": a.management,
@@ -149,8 +184,6 @@ class Layout:
             "MILVUS_BACKUP_TEST_S3_OTHER_SERVER": url(store_b, "conformance"),
             "MILVUS_BACKUP_TEST_S3_SECOND": url(self.moto, "conformance"),
         }
-        return variables
-
     def write_environment(self):
         lines = ["# The running testbed; read it with `. FILE`."]
         lines += [f"export {name}='{value}'" for name, value in self.environment().items()]

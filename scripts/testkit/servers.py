@@ -252,6 +252,8 @@ rootCoord:
 dataCoord:
   ip: {host}
   port: {ports[dataCoord]}
+  segment:
+    assignmentExpiration: 500
   compaction:
     enableAutoCompaction: false
 proxy:
@@ -261,6 +263,10 @@ proxy:
 queryCoord:
   ip: {host}
   port: {ports[queryCoord]}
+  checkChannelInterval: 100
+  checkSegmentInterval: 100
+  checkInterval: 100
+  distPullInterval: 100
 queryNode:
   ip: {host}
   port: {ports[queryNode]}

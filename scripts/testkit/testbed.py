@@ -10,7 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from .layout import ACCESS_KEY, SECRET_KEY, Layout, Milvus, Moto, Store
+from .layout import Layout, Milvus, Moto, Store
 from .processes import ProcessError
 from .servers import server_for
 
@@ -51,6 +51,7 @@ class Testbed:
             missing = [service for service in wanted if not self._is_up(service)]
             missing = self._with_orphans(missing)
             if missing:
+                self.layout.record_port_base()
                 self._start_all(missing)
                 self.layout.write_environment()
 
@@ -96,39 +97,19 @@ class Testbed:
             server.resume()
         else:
             if isinstance(service, Milvus):
-                self._make_bucket(service.store, service.bucket)
-                self._erase_objects(service)
+                # Several components of a Milvus would create its bucket at once, and give up when another was first.
+                bucket = self._bucket(service.store, service.bucket).create()
+                bucket.erase(f"{service.root}/")  # What an earlier life of this Milvus left.
             server.start()
         if isinstance(service, (Store, Moto)):
-            self._make_bucket(service, "conformance")
+            self._bucket(service, "conformance").create()
         self.log(f"{service.name}: ready after {time.monotonic() - began:.1f} s")
 
-    def _client(self, service):
-        import boto3  # Half a second that `status` need not wait for.
-        from botocore.config import Config
+    @staticmethod
+    def _bucket(service, name):
+        from .objects import Bucket  # boto3 is half a second that `status` need not wait for.
 
-        return boto3.session.Session().client(
-            "s3",
-            endpoint_url=service.endpoint,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
-            region_name="us-east-1",
-            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}),
-        )
-
-    def _make_bucket(self, service, bucket):
-        # Several components of a Milvus would create its bucket at once, and give up when another was first.
-        client = self._client(service)
-        if bucket not in [entry["Name"] for entry in client.list_buckets()["Buckets"]]:
-            client.create_bucket(Bucket=bucket)
-
-    def _erase_objects(self, service):
-        """Removes what an earlier life of this Milvus left in its store."""
-        client = self._client(service.store)
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=service.bucket, Prefix=f"{service.root}/")
-        for page in pages:
-            for entry in page.get("Contents", []):
-                client.delete_object(Bucket=service.bucket, Key=entry["Key"])
+        return Bucket(service, name)
 
     # MARK: down
 
@@ -142,7 +123,7 @@ class Testbed:
             self._stop_all([s for s in services if not isinstance(s, Milvus)], keep)
             if not names and not keep:
                 shutil.rmtree(self.layout.directory / "services", ignore_errors=True)
-                self.layout.environment_file.unlink(missing_ok=True)
+                self.layout.forget()
                 (self.layout.directory / "lock").unlink(missing_ok=True)
         if not names and not keep and not any(self.layout.directory.iterdir()):
             self.layout.directory.rmdir()
@@ -183,6 +164,10 @@ class Testbed:
             self.log(f"environment: {self.layout.environment_file}")
         return healthy
 
+    def is_up(self):
+        """Whether any server runs."""
+        return any(server.running for server in self.servers.values())
+
     def _exists(self, service):
         return self.layout.service_directory(service).exists()
 
@@ -207,7 +192,7 @@ def main():
     parser.add_argument("--keep", action="store_true", help="down: keep the data, and go on with it at the next up")
     arguments = parser.parse_intermixed_args()
 
-    layout = Layout(arguments.dir)
+    layout = (Layout.with_free_ports if arguments.command == "up" else Layout)(arguments.dir)
     testbed = Testbed(layout, log=lambda text: print(text, flush=True))
     # An interrupted `up` ends through the exceptions that clean up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
