@@ -1,5 +1,6 @@
 """The ground the other tests stand on: real servers, data that really lies in the stores, a digest that sees changes."""
 
+import ssl
 import urllib.error
 import urllib.request
 
@@ -137,3 +138,12 @@ def test_a_program_is_observed_while_it_runs_and_after(tmp_path, monkeypatch):
     assert wait_until(lambda: waiting.peak_memory() > 100_000, 5)
     installation.stop()
     assert waiting.wait(1).code == -15
+
+
+def test_a_store_answers_behind_tls_to_those_who_trust_its_authority(layout):
+    context = ssl.create_default_context(cafile=layout.certificate_authority)
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(layout.tls.endpoint, context=context)
+    assert refusal.value.code == 403  # It is the store that answers, and wants credentials.
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        urllib.request.urlopen(layout.tls.endpoint)

@@ -5,6 +5,7 @@ Ports count from a base and stay within a hundred of it. The base is what TESTBE
 
     +1, +2    the S3 stores store-a and store-b        +6, +7    their metrics
     +3        moto, another S3 implementation
+    +4        store-a once more, behind TLS
     +10 n     Milvus n: +0 gRPC and REST, +1 management (health, metrics), +2 etcd
     +50+10 n  the ports that only Milvus n itself uses
     +90 ...   whatever tests and the demo start
@@ -53,6 +54,19 @@ class Moto:
 
 
 @dataclass(frozen=True)
+class TLSFront:
+    """Takes TLS off and passes on to a store; its certificate is signed by an authority of the testbed's own."""
+
+    name: str
+    store: Store
+    port: int
+
+    @property
+    def endpoint(self):
+        return f"https://{HOST}:{self.port}"
+
+
+@dataclass(frozen=True)
 class Milvus:
     """A Milvus standalone whose data lives at `root` in `bucket` of `store`."""
 
@@ -85,6 +99,7 @@ class Layout:
         store_b = Store("store-b", base + 2, base + 7)
         self.stores = [store_a, store_b]
         self.moto = Moto("moto", base + 3)
+        self.tls = TLSFront("store-a-tls", store_a, base + 4)
         table = [
             ("milvus-a", store_a, "milvus-a", "files"),
             ("milvus-b", store_b, "milvus-b", "files"),
@@ -104,7 +119,7 @@ class Layout:
             )
             for index, (name, store, bucket, root) in enumerate(table)
         ]
-        self.default_names = ["store-a", "store-b", "moto", "milvus-a", "milvus-b"]
+        self.default_names = ["store-a", "store-b", "moto", "store-a-tls", "milvus-a", "milvus-b"]
 
     @property
     def _port_base_file(self):
@@ -138,7 +153,7 @@ class Layout:
 
     @property
     def all(self):
-        return [*self.stores, self.moto, *self.milvus]
+        return [*self.stores, self.moto, self.tls, *self.milvus]
 
     def named(self, name):
         for service in self.all:
@@ -159,6 +174,11 @@ class Layout:
         return self.directory / "services" / service.name
 
     @property
+    def certificate_authority(self):
+        """The certificate by which one trusts the testbed's TLS."""
+        return self.service_directory(self.tls) / "authority.pem"
+
+    @property
     def environment_file(self):
         return self.directory / "environment"
 
@@ -168,7 +188,7 @@ class Layout:
         store_a, store_b = self.stores
 
         def url(service, bucket):
-            return f"http://{ACCESS_KEY}:{SECRET_KEY}@{HOST}:{service.port}/{bucket}"
+            return service.endpoint.replace("://", f"://{ACCESS_KEY}:{SECRET_KEY}@") + f"/{bucket}"
 
         return {
             "MILVUS_BACKUP_TEST_DIRECTORY": str(self.directory),
@@ -183,6 +203,8 @@ class Layout:
             "MILVUS_BACKUP_TEST_S3": url(store_a, "conformance"),
             "MILVUS_BACKUP_TEST_S3_OTHER_SERVER": url(store_b, "conformance"),
             "MILVUS_BACKUP_TEST_S3_SECOND": url(self.moto, "conformance"),
+            "MILVUS_BACKUP_TEST_S3_TLS": url(self.tls, "conformance"),
+            "MILVUS_BACKUP_TEST_S3_TLS_CA": str(self.certificate_authority),
         }
     def write_environment(self):
         lines = ["# The running testbed; read it with `. FILE`."]

@@ -9,7 +9,7 @@ import urllib.request
 
 from pathlib import Path
 
-from .layout import ACCESS_KEY, HOST, SECRET_KEY, VIRTUAL_ENVIRONMENT, Milvus, Moto, Store
+from .layout import ACCESS_KEY, HOST, SECRET_KEY, VIRTUAL_ENVIRONMENT, Milvus, Moto, Store, TLSFront
 from .processes import Background, ProcessError, listener_of, port_answers, wait_until
 
 
@@ -144,6 +144,46 @@ class MotoServer(Server):
 
     def is_ready(self):
         return body_of(f"{self.service.endpoint}/moto-api/data.json") is not None
+
+
+class TLSFrontServer(Server):
+    """stunnel with a certificate made for the occasion."""
+
+    def ports(self):
+        return [self.service.port]
+
+    def launch(self):
+        if not (self.directory / "server.pem").exists():
+            self._make_certificates()
+        configuration = self.directory / "stunnel.conf"
+        configuration.write_text(
+            f"foreground = yes\npid =\n[store]\naccept = {HOST}:{self.service.port}\n"
+            f"connect = {HOST}:{self.service.store.port}\ncert = {self.directory}/server.pem\n"
+            f"key = {self.directory}/server.key\n"
+        )
+        return self.process.start(["stunnel", str(configuration)])
+
+    def _make_certificates(self):
+        def openssl(*arguments):
+            command = ["openssl", *arguments]
+            result = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=False)
+            if result.returncode:
+                raise ProcessError(f"{self.name}: {' '.join(command)}: {result.stderr.strip()[-500:]}")
+
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        openssl(
+            "req", "-x509", *key, "-keyout", "authority.key", "-out", "authority.pem", "-days", "30",
+            "-subj", "/CN=testbed authority",
+        )  # fmt: skip
+        openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=testbed")
+        (self.directory / "names").write_text(f"subjectAltName = IP:{HOST}, DNS:localhost\n")
+        openssl(
+            "x509", "-req", "-in", "server.csr", "-CA", "authority.pem", "-CAkey", "authority.key", "-CAcreateserial",
+            "-out", "server.pem", "-days", "30", "-extfile", "names",
+        )  # fmt: skip
+
+    def is_ready(self):
+        return port_answers(HOST, self.service.port)
 
 
 class MilvusServer(Server):
@@ -289,7 +329,7 @@ quotaAndLimits:
   enabled: false
 """
 
-KINDS = {Store: StoreServer, Moto: MotoServer, Milvus: MilvusServer}
+KINDS = {Store: StoreServer, Moto: MotoServer, TLSFront: TLSFrontServer, Milvus: MilvusServer}
 
 
 def server_for(layout, service):

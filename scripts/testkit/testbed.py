@@ -10,7 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from .layout import Layout, Milvus, Moto, Store
+from .layout import Layout, Milvus, Moto, Store, TLSFront
 from .processes import ProcessError
 from .servers import server_for
 
@@ -174,6 +174,8 @@ class Testbed:
     def _places(self, service):
         if isinstance(service, Milvus):
             return service.address, service.management, f"{service.store.name}/{service.bucket}/{service.root}"
+        if isinstance(service, TLSFront):
+            return service.endpoint, "-", service.store.name
         if isinstance(service, Store):
             return service.endpoint, "-", str(self.layout.service_directory(service) / "objects")
         return service.endpoint, "-", "in memory"
@@ -183,11 +185,11 @@ def main():
     parser = argparse.ArgumentParser(
         prog="scripts/testbed",
         description="Runs real Milvus and S3 servers on this machine for tests and demonstrations.",
-        epilog="Servers: store-a, store-b, moto, milvus-a, milvus-b (the default), milvus-c (beside milvus-a in its "
+        epilog="Servers: store-a, store-b, moto, store-a-tls, milvus-a, milvus-b (the default), milvus-c (beside milvus-a in its "
         "bucket), milvus-d (another bucket of store-a). Ports count from TESTBED_PORT_BASE (23500).",
     )
     parser.add_argument("command", choices=["up", "down", "status"])
-    parser.add_argument("server", nargs="*", help="default: store-a store-b moto milvus-a milvus-b; down: all")
+    parser.add_argument("server", nargs="*", help="up: the default servers; down: all")
     parser.add_argument("--dir", help="where data, logs and process ids are (default: .testbed)")
     parser.add_argument("--keep", action="store_true", help="down: keep the data, and go on with it at the next up")
     arguments = parser.parse_intermixed_args()
