@@ -138,7 +138,9 @@ def install(binaries, tmp_path):
 
     def make(milvus, bucket, root="backup", change=None, **options):
         directory = tmp_path / f"installation-{len(installations)}"
-        values = programs.configuration(milvus, bucket.service, bucket.name, root, log=directory / "tool.log", **options)
+        values = programs.configuration(
+            milvus, bucket.service, bucket.name, root, log=directory / "tool.log", **options
+        )
         if change:
             change(values)
         file = programs.write_configuration(directory / "backup.yaml", values)

@@ -1,4 +1,4 @@
-"""The ground the other tests stand on: real servers, data that really lies in the stores, a digest that sees changes."""
+"""The ground the other tests stand on: real servers, data that lies in the stores, a digest that sees changes."""
 
 import ssl
 import urllib.error
@@ -125,7 +125,7 @@ def test_shares_are_read_from_a_summary(output):
 def test_a_program_is_observed_while_it_runs_and_after(tmp_path, monkeypatch):
     monkeypatch.setattr(programs, "BINARIES", tmp_path)
     script = tmp_path / "milvus-backup"
-    script.write_text("#!/bin/sh\necho out; echo problem >&2\n[ \"$1\" = wait ] && sleep 60\nexit 3\n")
+    script.write_text('#!/bin/sh\necho out; echo problem >&2\n[ "$1" = wait ] && sleep 60\nexit 3\n')
     script.chmod(0o755)
     installation = programs.Installation(tmp_path / "backup.yaml", tmp_path / "logs")
     result = installation.run("create", "-n", "x")

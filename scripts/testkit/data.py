@@ -49,7 +49,7 @@ def products_schema():
             field("created", DataType.INT64),
             field("price", DataType.FLOAT),
             field("rating", DataType.DOUBLE),
-            field("title", DataType.VARCHAR, max_length=200, description="as printed: é, 漢字, \"quotes\""),
+            field("title", DataType.VARCHAR, max_length=200, description='as printed: é, 漢字, "quotes"'),
             field("available", DataType.BOOL),
             field("attributes", DataType.JSON),
             field("sizes", DataType.ARRAY, element_type=DataType.INT32, max_capacity=8),
@@ -90,7 +90,8 @@ def products_rows(ids, generator):
 
 def make_products(connection, name="products", rows=100_000, seed=1, rounds=3):
     """Two user partitions and two shards, flushed `rounds` times (so at least 4 * rounds segments); then 1 % of the
-    rows are deleted and a quarter per cent replaced. Indexes on the vector and two scalar fields; loaded; a time to live."""
+    rows are deleted and a quarter per cent replaced. Indexed on the vector and two scalar fields, loaded, with a time
+    to live."""
     generator = numpy.random.default_rng(seed)
     collection = connection.create(
         name, products_schema(), num_shards=2, properties={"collection.ttl.seconds": 8_640_000}

@@ -206,6 +206,7 @@ class Layout:
             "MILVUS_BACKUP_TEST_S3_TLS": url(self.tls, "conformance"),
             "MILVUS_BACKUP_TEST_S3_TLS_CA": str(self.certificate_authority),
         }
+
     def write_environment(self):
         lines = ["# The running testbed; read it with `. FILE`."]
         lines += [f"export {name}='{value}'" for name, value in self.environment().items()]

@@ -1,5 +1,6 @@
 """Servers as background processes: started detached, found again by a later command, ended for good."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -84,19 +85,15 @@ class Background:
 
     @staticmethod
     def _signal(pid, number):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, number)
-        except ProcessLookupError:
-            pass
 
     @staticmethod
     def _wait(pid, seconds):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            try:
+            with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                pass
             if start_time(pid) is None:
                 return True
             time.sleep(0.05)
@@ -121,9 +118,7 @@ def port_answers(host, port):
 def listener_of(port):
     """The program that listens on a port, as far as one may know it."""
     try:
-        text = subprocess.run(
-            ["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=False
-        ).stdout
+        text = subprocess.run(["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=False).stdout
     except FileNotFoundError:
         return "another program"
     _, found, rest = text.partition('users:(("')

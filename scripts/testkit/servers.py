@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
-
 from pathlib import Path
 
 from .layout import ACCESS_KEY, HOST, SECRET_KEY, VIRTUAL_ENVIRONMENT, Milvus, Moto, Store, TLSFront

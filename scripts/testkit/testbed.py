@@ -185,8 +185,8 @@ def main():
     parser = argparse.ArgumentParser(
         prog="scripts/testbed",
         description="Runs real Milvus and S3 servers on this machine for tests and demonstrations.",
-        epilog="Servers: store-a, store-b, moto, store-a-tls, milvus-a, milvus-b (the default), milvus-c (beside milvus-a in its "
-        "bucket), milvus-d (another bucket of store-a). Ports count from TESTBED_PORT_BASE (23500).",
+        epilog="Servers: store-a, store-b, moto, store-a-tls, milvus-a, milvus-b (these by default), milvus-c (beside "
+        "milvus-a in its bucket), milvus-d (another bucket of store-a). Ports count from TESTBED_PORT_BASE (23500).",
     )
     parser.add_argument("command", choices=["up", "down", "status"])
     parser.add_argument("server", nargs="*", help="up: the default servers; down: all")
