@@ -1,0 +1,40 @@
+# `make` lists what there is to make.
+
+SWIFT_BUILD := swift build -c release --static-swift-stdlib
+SOURCES := Package.swift Sources Tests
+
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap build demo test test-unit test-integration lint format clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+bootstrap: ## Install what building and testing need (Debian packages, a Python environment in .testbed)
+	@scripts/bootstrap
+
+build: ## Build .build/release/milvus-backup and .build/release/milvus-backup-agent
+	@scripts/bootstrap --build
+	$(SWIFT_BUILD) --product milvus-backup
+	$(SWIFT_BUILD) --product milvus-backup-agent
+
+demo: build ## Back a real Milvus up with two agents, restore it into another one, compare every row
+	@scripts/demo
+
+test: ## All tests, against real Milvus and S3 servers that are started for them
+	@scripts/test unit integration
+
+test-unit: ## The Swift tests alone
+	@scripts/test unit
+
+test-integration: ## The tests of the built programs alone
+	@scripts/test integration
+
+lint: ## Check the layout of all Swift sources
+	swift format lint --strict --parallel --recursive $(SOURCES)
+
+format: ## Lay all Swift sources out
+	swift format --in-place --parallel --recursive $(SOURCES)
+
+clean: ## Stop the servers and remove all that was built, recorded or installed below this folder
+	@if [ -d .testbed/venv ]; then scripts/testbed down; fi
+	rm -rf .build .testbed

@@ -1,0 +1,159 @@
+"""Fixtures of the integration tests: the testbed's servers, unique names, and the programs under test.
+
+The tests use the testbed that is running, or start it and stop it at the end. TESTBED_DIR names another directory
+than .testbed.
+"""
+
+import os
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+
+from testkit import programs  # noqa: E402
+from testkit.layout import HOST, Layout  # noqa: E402
+from testkit.objects import Bucket  # noqa: E402
+from testkit.server_connection import Connection  # noqa: E402
+from testkit.testbed import Testbed  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def testbed():
+    """The running testbed with its default servers."""
+    bed = Testbed(Layout.with_free_ports(os.environ.get("TESTBED_DIR")))
+    was_up = bed.is_up()
+    bed.up([])
+    yield bed
+    if not was_up:
+        bed.down([])
+
+
+@pytest.fixture(scope="session")
+def layout(testbed):
+    return testbed.layout
+
+
+@pytest.fixture(scope="session")
+def milvus_a(layout):
+    return layout.named("milvus-a")
+
+
+@pytest.fixture(scope="session")
+def milvus_b(layout):
+    return layout.named("milvus-b")
+
+
+@pytest.fixture(scope="module")
+def start_server(testbed):
+    """Starts a further server of the layout by name (milvus-c, milvus-d) for the length of a module."""
+    started = []
+
+    def start(name):
+        service = testbed.layout.named(name)
+        if not testbed.servers[name].running:
+            started.append(name)
+        testbed.up([name])
+        return service
+
+    yield start
+    if started:
+        testbed.down(started)
+
+
+@pytest.fixture
+def name():
+    """A name that nothing else has: for a collection, a database, a backup or a prefix."""
+    return f"t_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def connect():
+    """Opens connections: connect(milvus_a, "shop"). With create_database=True the database goes at the end."""
+    connections = []
+
+    def open_connection(milvus, database="default", create_database=False):
+        connection = Connection(milvus.address, database, create_database)
+        connections.append((connection, create_database))
+        return connection
+
+    yield open_connection
+    for connection, drop in reversed(connections):
+        if drop:
+            connection.drop_database()
+        connection.close()
+
+
+@pytest.fixture
+def collection_of(connect):
+    """Makes a collection with one of testkit.data's functions, and drops it at the end."""
+    made = []
+
+    def make(milvus, function, name, database="default", **options):
+        connection = connect(milvus, database)
+        made.append((connection, name))
+        function(connection, name, **options)
+        return connection
+
+    yield make
+    for connection, collection in reversed(made):
+        connection.drop(collection)
+
+
+@pytest.fixture
+def drop_later(connect):
+    """Drops a collection of a server at the end, for instance one that a restore makes: drop_later(milvus_b, name)."""
+    collections = []
+    yield lambda milvus, name, database="default": collections.append((milvus, name, database))
+    for milvus, name, database in collections:
+        connection = connect(milvus)
+        if database in connection.databases():
+            connect(milvus, database).drop(name)
+
+
+@pytest.fixture
+def bucket(layout, name):
+    """A new bucket of store-b for backups, gone after the test."""
+    bucket = Bucket(layout.named("store-b"), name.replace("_", "-")).create()
+    yield bucket
+    bucket.remove()
+
+
+@pytest.fixture(scope="session")
+def binaries():
+    """The directory of the programs under test."""
+    for program in ["milvus-backup", "milvus-backup-agent"]:
+        if not (programs.BINARIES / program).exists():
+            pytest.fail(f"{programs.BINARIES / program} is not there; run `make build` first")
+    return programs.BINARIES
+
+
+@pytest.fixture
+def install(binaries, tmp_path):
+    """Makes an Installation of the programs: install(milvus_a, bucket) or with changed values,
+    install(milvus_a, bucket, change=lambda values: ...). Whatever it started is stopped at the end."""
+    installations = []
+
+    def make(milvus, bucket, root="backup", change=None, **options):
+        directory = tmp_path / f"installation-{len(installations)}"
+        values = programs.configuration(
+            milvus, bucket.service, bucket.name, root, log=directory / "tool.log", **options
+        )
+        if change:
+            change(values)
+        file = programs.write_configuration(directory / "backup.yaml", values)
+        installation = programs.Installation(file, directory)
+        installations.append(installation)
+        return installation
+
+    yield make
+    for installation in installations:
+        installation.stop()
+
+
+@pytest.fixture
+def coordinator_address(layout):
+    """Where a test's coordinator listens. One test runs at a time."""
+    return f"{HOST}:{layout.port_base + 91}"

@@ -1,0 +1,1 @@
+"""What the testbed, the demo and the integration tests share."""
