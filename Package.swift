@@ -69,6 +69,12 @@ let package = Package(
         shared("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),
         shared("CopyWorker", ["Support", "ObjectStorage", "ShardProtocol", "ShardTransport"]),
         shared("ConfiguredStores", ["Support", "Configuration", "HTTP", "ObjectStorage"]),
+        shared(
+            "ConfiguredWorker",
+            [
+                "Support", "Configuration", "ConfiguredStores", "CopyWorker", "HTTP", "ObjectStorage", "ShardProtocol",
+                "ShardTransport",
+            ]),
 
         // MARK: Programs
         program(
@@ -76,12 +82,13 @@ let package = Package(
             [
                 "Support", "JSON", "CommandLineInterface", "HTTP", "ObjectStorage", "MilvusClient", "BackupFormat",
                 "Configuration", "ShardProtocol", "ShardTransport", "ShardScheduling", "CopyWorker", "ConfiguredStores",
+                "ConfiguredWorker",
             ]),
         program(
             "Agent",
             [
-                "Support", "CommandLineInterface", "ObjectStorage", "Configuration", "ShardProtocol", "ShardTransport",
-                "CopyWorker", "ConfiguredStores",
+                "Support", "CommandLineInterface", "HTTP", "Configuration", "ShardProtocol", "ShardTransport", "CopyWorker",
+                "ConfiguredWorker",
             ]),
 
         // MARK: Tests

@@ -11,26 +11,33 @@ struct CollectionSelection: Sendable {
     /// Asks Milvus what is there.
     ///
     /// - Throws: `notFound` when the filter names a database or collection that is not there.
-    static func resolve(_ filter: CollectionFilter, with milvus: MilvusClient) async throws -> CollectionSelection {
-        let existing = try await milvus.listDatabases()
+    static func resolve(
+        _ filter: CollectionFilter, server: ServerInfo, milvus: MilvusClient
+    ) async throws -> CollectionSelection {
+        let hasDatabases = server.features.contains(.multiDatabase)
+        let existing = hasDatabases ? try await milvus.listDatabases() : [CollectionName.defaultDatabase]
         for database in filter.namedDatabases where !existing.contains(database) {
             throw BackupError(
-                .notFound, "database \(database) not found in milvus", hint: "the databases are \(list(existing))")
+                .notFound, "database \(database) not found in milvus", hint: hint(for: database, among: existing))
         }
         var selection = CollectionSelection(databases: existing.filter(filter.includes(database:)), collections: [])
-        for database in selection.databases {
-            let present = try await milvus.showCollections(database: database)
-            for name in filter.namedCollections(in: database) where !present.contains(name) {
-                throw BackupError(.notFound, "filter collection \(database).\(name) not found in milvus")
+        let present = try await mapInParallel(selection.databases, limit: 8) { database in
+            try await milvus.showCollections(database: database).names
+        }
+        for (database, names) in zip(selection.databases, present) {
+            let known = Set(names)
+            for name in filter.namedCollections(in: database) where !known.contains(name) {
+                throw BackupError(
+                    .notFound, "filter collection \(database).\(name) not found in milvus",
+                    hint: hint(for: name, among: names))
             }
-            selection.collections += present
-                .filter { filter.includes(database: database, collection: $0) }
+            selection.collections += names.filter { filter.includes(database: database, collection: $0) }
                 .map { CollectionName(database: database, collection: $0) }
         }
         return selection
     }
 
-    private static func list(_ names: [String]) -> String {
-        names.count > 10 ? names.prefix(10).joined(separator: ", ") + ", …" : names.joined(separator: ", ")
+    private static func hint(for name: String, among names: [String]) -> String? {
+        nearestName(to: name, among: names).map { "did you mean \($0)?" }
     }
 }

@@ -5,15 +5,19 @@ import Support
 /// A worker as the dispatcher sees it, with a queue of its own so that a slow connection holds up nobody else and messages
 /// keep their order.
 struct ConnectedWorker: Sendable {
-    let name: String
-    /// Where its connection comes from.
-    let peer: String
+    /// Tells two connections under one name apart.
+    let connection: Int
+    let instance: String
+    let capacity: Int
+    /// Shards it has asked for and not got yet.
+    var wish = 0
     private let outgoing: AsyncStream<CoordinatorMessage>.Continuation
     private let sender: Task<Void, Never>
 
-    init(name: String, channel: CoordinatorChannel, logger: Logger) {
-        self.name = name
-        self.peer = channel.peer
+    init(connection: Int, instance: String, capacity: Int, channel: CoordinatorChannel, logger: Logger) {
+        self.connection = connection
+        self.instance = instance
+        self.capacity = capacity
         let (messages, outgoing) = AsyncStream.makeStream(of: CoordinatorMessage.self)
         self.outgoing = outgoing
         self.sender = Task {
@@ -21,7 +25,7 @@ struct ConnectedWorker: Sendable {
                 for await message in messages { try await channel.send(message) }
             } catch {
                 // The receiving side of the session notices the loss and gives the shards to others.
-                logger.debug("cannot send to agent \(name): \(BackupError(wrapping: error))")
+                logger.debug("cannot send to \(channel.peer): \(BackupError(wrapping: error))")
             }
             channel.close()
         }

@@ -6,33 +6,290 @@ import Support
 /// Hands the shards of all running jobs to the connected workers, and lets each job wait for its own.
 ///
 /// What is decided here is decided by ``ShardScheduler``, one value a job; this actor owns the connections, the timer and the
-/// waiting tasks.
+/// waiting tasks. An agent that has asked for work of several jobs may get more than it has asked for: it keeps what it
+/// cannot begin yet under its lease.
 actor Dispatcher {
     struct Settings: Sendable {
-        var lease: Duration = .seconds(30)
-        var heartbeat: Duration = .seconds(5)
-        var maximumShardFailures = 3
-    }
+        var policy = SchedulingPolicy()
+        /// Shards of one job that are in memory at a time, at least; more when there are many agents.
+        var window = 32
 
-    private struct Job {
-        var scheduler: ShardScheduler
-        var backupName: String
-        var nextShard = 0
-        var shards: [Int: Shard] = [:]
-        var batchOfShard: [Int: Int] = [:]
-        var batches: [Int: Batch] = [:]
-        var nextBatch = 0
-        var failure: BackupError?
+        init() {}
     }
 
     private let settings: Settings
     private let logger: Logger
-    private var jobs: [String: Job] = [:]
-    private var workers: [String: ConnectedWorker] = [:]
-    private var expiry: Task<Void, Never>?
+    private var jobs: [String: DispatchedJob] = [:]
+    private var workers: [AgentID: ConnectedWorker] = [:]
+    private var nextConnection = 1
+    private var ticker: Task<Void, Never>?
+    private var lastTick = ContinuousClock.now
 
-    init(settings: Settings, logger: Logger) {
+    init(settings: Settings = Settings(), logger: Logger) {
         self.settings = settings
         self.logger = logger
+    }
+
+    // MARK: Jobs
+
+    /// Begins a job.
+    ///
+    /// - Parameter backupName: where agents may write depends on it.
+    func begin(job: String, backupName: String) {
+        var scheduler = ShardScheduler(job: job, backupName: backupName, policy: settings.policy)
+        let now = ContinuousClock.now
+        for (agent, worker) in workers {
+            _ = scheduler.agentJoined(agent, capacity: worker.capacity, now: now)
+            _ = scheduler.pull(agent, count: worker.wish, now: now)
+        }
+        jobs[job] = DispatchedJob(scheduler)
+        if ticker == nil { ticker = Task { [weak self] in await self?.tick() } }
+    }
+
+    /// Ends a job; what it still has in the hands of agents is canceled.
+    func end(job: String) {
+        cancel(job: job)
+        jobs[job] = nil
+    }
+
+    /// Stops a job: whoever waits for its shards gets `canceled`.
+    func cancel(job: String) { fail(job: job, BackupError(.canceled, "canceled")) }
+
+    /// Says how much work is to come, for the display of progress.
+    func announce(_ amount: WorkAmount, job: String) { jobs[job]?.announced += amount }
+
+    /// Copies the shards and returns when all of them are done.
+    ///
+    /// They are taken from the sequence as fast as the agents work, so that a plan of any size costs little memory. Their
+    /// ids are given here. When the calling task is cancelled, the whole job is.
+    ///
+    /// - Parameter lane: shards of one lane go out in order, the lanes take turns.
+    /// - Throws: ``BackupError`` that names the object that could not be copied and says why; the job is over then.
+    func copy(_ shards: some Sequence<Shard>, job: String, lane: Int64) async throws {
+        guard let batch = jobs[job]?.openBatch() else { throw BackupError(.canceled, "the job is over") }
+        try await withTaskCancellationHandler {
+            for shard in shards {
+                try await waitForRoom(job)
+                submit(shard, batch, job, lane)
+            }
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                if jobs[job] == nil {
+                    continuation.resume(throwing: BackupError(.canceled, "the job is over"))
+                } else {
+                    jobs[job]?.wait(for: batch, continuation)
+                }
+            }
+        } onCancel: {
+            Task { await self.cancel(job: job) }
+        }
+    }
+
+    private func waitForRoom(_ job: String) async throws {
+        while true {
+            guard let state = jobs[job] else { throw BackupError(.canceled, "the job is over") }
+            if let failure = state.failure { throw failure }
+            let capacity = workers.values.reduce(0) { $0 + $1.capacity }
+            if state.openShards < max(settings.window, 2 * capacity) { return }
+            await withCheckedContinuation { jobs[job]?.waitForRoom($0) }
+        }
+    }
+
+    private func submit(_ shard: Shard, _ batch: Int, _ job: String, _ lane: Int64) {
+        guard let numbered = jobs[job]?.number(shard, batch: batch) else { return }
+        send(jobs[job]?.scheduler.add(numbered, lane: lane, now: .now) ?? [])
+    }
+
+    private func fail(job: String, _ error: BackupError) {
+        guard jobs[job] != nil, jobs[job]?.failure == nil else { return }
+        for (agent, leases) in jobs[job]?.scheduler.cancelAll() ?? [] {
+            workers[agent]?.send(.cancel(Cancellation(leases: leases, reason: "the job has ended")))
+        }
+        jobs[job]?.fail(error)
+    }
+
+    // MARK: What is known
+
+    /// Workers that are connected.
+    var workerCount: Int { workers.count }
+
+    /// How far a job is: what is known to come, and what is done.
+    func progress(of job: String) -> (announced: WorkAmount, progress: JobProgress) {
+        guard let state = jobs[job] else { return (WorkAmount(), JobProgress()) }
+        return (state.announced, state.scheduler.progress)
+    }
+
+    /// What every agent has done for a job, by name.
+    func shares(of job: String) -> [AgentProgress] { jobs[job]?.scheduler.agents ?? [] }
+
+    // MARK: Workers
+
+    /// Talks to a worker whose handshake is over, until its connection ends.
+    func serve(_ channel: CoordinatorChannel, name: String, instance: String, capacity: Int) async {
+        let agent = join(channel, name: name, instance: instance, capacity: capacity)
+        guard let worker = workers[agent] else { return }
+        var ending = "it has closed the connection"
+        do {
+            receiving: while let message = try await channel.receive() {
+                guard workers[agent]?.connection == worker.connection else { break }
+                switch message {
+                case .goodbye:
+                    ending = "it has said goodbye"
+                    break receiving
+                case .hello, .proof, .probeAnswers:
+                    throw BackupError(.protocolViolation, "it sent a message of the handshake after it")
+                default: handle(message, from: agent)
+                }
+            }
+        } catch {
+            ending = BackupError(wrapping: error).description
+        }
+        leave(agent, worker, why: ending)
+        worker.close()
+        await worker.closed()
+    }
+
+    private func join(_ channel: CoordinatorChannel, name: String, instance: String, capacity: Int) -> AgentID {
+        // An agent that comes back takes its place again; another one of the same name gets a place of its own.
+        var agent = AgentID(name)
+        var number = 2
+        while let present = workers[agent], present.instance != instance {
+            agent = AgentID("\(name)-\(number)")
+            number += 1
+        }
+        workers[agent]?.close()
+        workers[agent] = ConnectedWorker(
+            connection: nextConnection, instance: instance, capacity: capacity, channel: channel, logger: logger)
+        nextConnection += 1
+        for job in jobs.keys {
+            send(jobs[job]?.scheduler.agentJoined(agent, capacity: capacity, now: .now) ?? [])
+            jobs[job]?.wakeThoseWithoutRoom()
+        }
+        logger.info("agent joined", ["agent": agent, "from": channel.peer, "capacity": capacity])
+        return agent
+    }
+
+    private func leave(_ agent: AgentID, _ worker: ConnectedWorker, why: String) {
+        guard workers[agent]?.connection == worker.connection else { return }
+        workers[agent] = nil
+        var lost = 0
+        for job in jobs.keys {
+            let before = jobs[job]?.scheduler.agents.first { $0.agent == agent }?.losses ?? 0
+            send(jobs[job]?.scheduler.agentLost(agent, now: .now) ?? [])
+            lost += (jobs[job]?.scheduler.agents.first { $0.agent == agent }?.losses ?? 0) - before
+        }
+        if lost > 0 {
+            logger.warn("agent lost, its shards go to others", ["agent": agent, "shards": lost, "why": why])
+        } else {
+            logger.info("agent left", ["agent": agent, "why": why])
+        }
+    }
+
+    /// Tells all workers that there is no more work, and waits until they have left, but not for ever.
+    func shutDown() async {
+        ticker?.cancel()
+        for worker in workers.values { worker.send(.finish) }
+        let patience = ContinuousClock.now + .seconds(5)
+        while !workers.isEmpty, ContinuousClock.now < patience {
+            // Cancelled or not, the goodbyes are worth waiting for.
+            await Task { try? await Task.sleep(for: .milliseconds(5)) }.value
+        }
+        for worker in workers.values { worker.close() }
+    }
+
+    // MARK: Messages
+
+    private func handle(_ message: AgentMessage, from agent: AgentID) {
+        let now = ContinuousClock.now
+        switch message {
+        case .pull(let pull):
+            workers[agent]?.wish += max(0, pull.shards)
+            for job in jobs.keys { send(jobs[job]?.scheduler.pull(agent, count: pull.shards, now: now) ?? []) }
+        case .heartbeat(let heartbeat): hear(heartbeat, from: agent, now)
+        case .completed(let completion):
+            let job = completion.lease.job
+            guard let outcome = jobs[job]?.scheduler.complete(agent, completion, now: now) else { return }
+            settle(outcome, agent, completion.lease)
+        case .failed(let failure):
+            guard let outcome = jobs[failure.lease.job]?.scheduler.fail(agent, failure, now: now) else { return }
+            if case .requeued = outcome.verdict {
+                logger.warn(
+                    "shard failed and will be tried again",
+                    ["shard": failure.lease.shard, "agent": agent, "error": failure.message])
+            }
+            settle(outcome, agent, failure.lease)
+        case .returned(let lease):
+            logger.debug("shard returned", ["shard": lease.shard, "agent": agent])
+            send(jobs[lease.job]?.scheduler.giveBack(agent, lease, now: now) ?? [])
+        case .hello, .proof, .probeAnswers, .goodbye: break
+        }
+    }
+
+    private func hear(_ heartbeat: Heartbeat, from agent: AgentID, _ now: ContinuousClock.Instant) {
+        let byJob = Dictionary(grouping: heartbeat.leases) { $0.lease.job }
+        var stale = byJob.filter { jobs[$0.key] == nil }.flatMap { $0.value.map(\.lease) }
+        for job in jobs.keys {
+            guard let outcome = jobs[job]?.scheduler.heartbeat(agent, byJob[job] ?? [], now: now) else { continue }
+            stale += outcome.stale
+            send(outcome.handouts)
+        }
+        if !stale.isEmpty {
+            workers[agent]?.send(.cancel(Cancellation(leases: stale, reason: "the lease is over")))
+        }
+    }
+
+    private func settle(_ outcome: ReportOutcome, _ agent: AgentID, _ lease: Lease) {
+        send(outcome.handouts)
+        switch outcome.verdict {
+        case .finished(let finished):
+            logger.debug(
+                "shard done",
+                ["shard": lease.shard, "agent": agent, "epoch": lease.epoch, "bytes": finished.shard.bytes])
+            if let reason = finished.fallback {
+                logger.warn("the store does not copy by itself, streaming instead", ["agent": agent, "why": reason])
+            }
+            jobs[lease.job]?.finished(shard: lease.shard)
+        case .jobFailed(let failure): fail(job: lease.job, failure.error)
+        case .late:
+            logger.info("late report dropped", ["shard": lease.shard, "agent": agent, "epoch": lease.epoch])
+        case .requeued: break
+        }
+    }
+
+    private func send(_ handouts: [Handout]) {
+        for handout in handouts {
+            let lease = handout.assignment.lease
+            logger.debug("shard leased", ["shard": lease.shard, "agent": handout.agent, "epoch": lease.epoch])
+            if lease.epoch > 1 {
+                logger.info(
+                    "shard handed out again", ["shard": lease.shard, "agent": handout.agent, "epoch": lease.epoch])
+            }
+            workers[handout.agent]?.wish -= 1
+            workers[handout.agent]?.send(.assignment(handout.assignment))
+        }
+    }
+
+    // MARK: Time
+
+    private func tick() async {
+        let interval = min(.seconds(1), settings.policy.leaseDuration / 10)
+        while (try? await Task.sleep(for: interval)) != nil {
+            let now = ContinuousClock.now
+            // A process that was stopped for a while first listens to what its agents have sent meanwhile.
+            if now - lastTick < interval * 3 { expire(now) }
+            lastTick = now
+        }
+    }
+
+    private func expire(_ now: ContinuousClock.Instant) {
+        for job in jobs.keys {
+            guard let outcome = jobs[job]?.scheduler.expire(now: now) else { continue }
+            for (agent, leases) in Dictionary(grouping: outcome.expired, by: \.agent) {
+                logger.warn(
+                    "agent is silent, its shards go to others", ["agent": agent, "shards": leases.count])
+                let leases = leases.map(\.lease)
+                workers[agent]?.send(.cancel(Cancellation(leases: leases, reason: "the lease has run out")))
+            }
+            send(outcome.handouts)
+        }
     }
 }

@@ -1,12 +1,6 @@
 import ObjectStorage
 import Support
 
-/// Takes the bytes of an object piece by piece; the buffer is lent for the call.
-typealias ByteSink = (UnsafeRawBufferPointer) throws -> Void
-
-/// Fills the buffer with the next bytes of an object and says how many came; 0 at the end.
-typealias ByteRefill = (UnsafeMutableRawBufferPointer) throws -> Int
-
 extension ObjectStore {
     /// Writes an object that `produce` makes piece by piece, without holding it in memory.
     ///
@@ -17,7 +11,7 @@ extension ObjectStore {
     /// - Returns: the length in bytes.
     @discardableResult
     func putStreamed(
-        _ key: String, producing produce: @escaping @Sendable (ByteSink) throws -> Void
+        _ key: String, producing produce: @escaping @Sendable (@escaping ([UInt8]) throws -> Void) throws -> Void
     ) async throws -> Int64 {
         let smallSize = 1 << 20
         let (length, small) = try await onDedicatedThread {
@@ -25,7 +19,7 @@ extension ObjectStore {
             var kept: [UInt8] = []
             try produce { piece in
                 length += Int64(piece.count)
-                if length <= smallSize { kept.append(contentsOf: piece) } else { kept = [] }
+                if length <= smallSize { kept += piece } else { kept = [] }
             }
             return (length, length <= smallSize ? kept : nil)
         }
@@ -37,7 +31,7 @@ extension ObjectStore {
             let pipe = BytePipe()
             async let producing: Void = onDedicatedThread {
                 do {
-                    try produce { try pipe.writeBlocking($0) }
+                    try produce { piece in try piece.withUnsafeBytes { try pipe.writeBlocking($0) } }
                     pipe.finish()
                 } catch {
                     pipe.fail(BackupError(wrapping: error))
@@ -50,18 +44,24 @@ extension ObjectStore {
         return length
     }
 
-    /// Reads an object through `parse`, which runs on a thread of its own and sees a piece at a time.
+    /// Reads an object through `parse`, which runs on a thread of its own and gets a piece at a time from its argument, nil
+    /// at the end.
     ///
     /// A connection that breaks is tried again from the start.
     func getStreamed<Result: Sendable>(
-        _ key: String, parsing parse: @escaping @Sendable (ByteRefill) throws -> Result
+        _ key: String, parsing parse: @escaping @Sendable (@escaping () throws -> [UInt8]?) throws -> Result
     ) async throws -> Result {
         try await withRetries {
             let pipe = BytePipe()
             _ = try await get(key, range: nil, ifMatch: nil, into: pipe)
             return try await onDedicatedThread {
                 defer { pipe.cancel() }
-                return try parse { try pipe.readBlocking(into: $0) }
+                return try parse {
+                    let piece = try [UInt8](unsafeUninitializedCapacity: 64 * 1024) { buffer, count in
+                        count = try pipe.readBlocking(into: UnsafeMutableRawBufferPointer(buffer))
+                    }
+                    return piece.isEmpty ? nil : piece
+                }
             }
         }
     }

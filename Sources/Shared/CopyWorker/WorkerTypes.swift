@@ -8,6 +8,9 @@ package struct WorkerLimits: Sendable, Hashable {
     /// Objects copied at a time, over all shards.
     package var concurrency: Int
 
+    /// With room for several shards, since those of few large objects do not fill the connections.
+    package init(concurrency: Int) { self.init(capacity: max(2, min(8, concurrency / 16)), concurrency: concurrency) }
+
     package init(capacity: Int, concurrency: Int) {
         self.capacity = max(1, capacity)
         self.concurrency = max(1, concurrency)

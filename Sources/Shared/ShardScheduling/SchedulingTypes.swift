@@ -132,6 +132,8 @@ package struct JobProgress: Sendable, Hashable {
     package var pendingShards = 0
     /// Whether no more shards will be added.
     package var isPlanComplete = false
+
+    package init() {}
 }
 
 /// What one agent does and has done in this job.

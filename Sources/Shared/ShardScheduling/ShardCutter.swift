@@ -15,6 +15,27 @@ package struct ShardLimits: Sendable, Hashable {
     }
 }
 
+/// Says when a shard is full.
+package struct ShardFill: Sendable {
+    private let limits: ShardLimits
+    private var tasks = 0
+    private var bytes: Int64 = 0
+
+    package init(limits: ShardLimits) { self.limits = limits }
+
+    package var isEmpty: Bool { tasks == 0 }
+
+    /// Adds a task; true when the shard was full without it, so that it begins the next one.
+    package mutating func add(_ size: Int64) -> Bool {
+        let size = max(0, size)
+        let (sum, overflow) = bytes.addingReportingOverflow(size)
+        let isFull = tasks > 0 && (overflow || sum > limits.bytes || tasks >= limits.tasks)
+        tasks = isFull ? 1 : tasks + 1
+        bytes = isFull ? size : sum
+        return isFull
+    }
+}
+
 /// Cuts the copies of one segment group after the other into shards, as they come.
 ///
 /// ```swift
@@ -30,7 +51,7 @@ package struct ShardCutter: Sendable {
     private let limits: ShardLimits
     private var nextID: Int
     private var current: [PlannedCopy] = []
-    private var currentBytes: Int64 = 0
+    private var fill: ShardFill
 
     /// - Parameter firstID: shards are numbered from here on.
     package init(
@@ -42,20 +63,21 @@ package struct ShardCutter: Sendable {
         self.mode = mode
         self.limits = limits
         self.nextID = firstID
+        self.fill = ShardFill(limits: limits)
     }
 
     /// Adds a copy and gives the shard that is full without it, if there is one.
     package mutating func add(_ copy: PlannedCopy) -> Shard? {
-        let (bytes, overflow) = currentBytes.addingReportingOverflow(max(0, copy.bytes))
-        let isFull = overflow || bytes > limits.bytes || current.count >= limits.tasks
-        let shard = isFull ? cut() : nil
+        let shard = fill.add(copy.bytes) ? cut() : nil
         current.append(copy)
-        currentBytes += max(0, copy.bytes)
         return shard
     }
 
     /// The rest of the group, if there is one: the next copy begins another shard.
-    package mutating func endGroup() -> Shard? { cut() }
+    package mutating func endGroup() -> Shard? {
+        fill = ShardFill(limits: limits)
+        return cut()
+    }
 
     private mutating func cut() -> Shard? {
         guard !current.isEmpty else { return nil }
@@ -65,7 +87,6 @@ package struct ShardCutter: Sendable {
             destinationPrefix: prefixes.destination, mode: mode, tasks: current.map(prefixes.task))
         nextID += 1
         current = []
-        currentBytes = 0
         return shard
     }
 }

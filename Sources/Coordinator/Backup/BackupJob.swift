@@ -1,0 +1,112 @@
+import BackupFormat
+import Configuration
+import MilvusClient
+import ShardScheduling
+import Support
+
+/// Makes one backup: see docs/architecture.md, "The way of a backup".
+struct BackupJob: Sendable {
+    let request: BackupRequest
+    let context: JobContext
+
+    private var timer: PhaseTimer { context.timer }
+    private var milvus: MilvusClient { context.milvus }
+    private var metadata: MetadataStore { context.services.metadata }
+    private var logger: Logger { context.logger }
+
+    /// - Returns: what was backed up, and who copied how much of it.
+    /// - Throws: ``BackupError``; then no metadata was written, and what was copied is left for `delete`.
+    func run() async throws -> JobOutcome<BackupInfo> {
+        try BackupName.validate(request.name)
+        let server = try await context.connect(makesBackupBucket: true)
+        try await timer.measure(.checkName) {
+            guard try await !metadata.hasAnything(request.name) else {
+                throw BackupError(
+                    .alreadyExists, "backup with name \(request.name) already exist",
+                    hint: "choose another name, or delete that backup first")
+            }
+        }
+        let selection = try await timer.measureMilvus(.listCollections) {
+            try await CollectionSelection.resolve(request.filter, server: server, milvus: milvus)
+        }
+        return try await context.withWorkers(backupName: request.name) { dispatcher in
+            let pause = GarbageCollectionPause(context: context, server: server)
+            return try await pause.during { try await make(selection, server, dispatcher, pause) }
+        }
+    }
+
+    private func make(
+        _ selection: CollectionSelection, _ server: ServerInfo, _ dispatcher: Dispatcher, _ pause: GarbageCollectionPause
+    ) async throws -> BackupInfo {
+        var backup = BackupInfo(id: context.id, name: request.name)
+        backup.milvusVersion = server.version
+        logger.info(
+            "backing up",
+            [
+                "name": request.name, "databases": selection.databases.count,
+                "collections": selection.collections.count, "milvus": server.version,
+            ])
+        backup.databases = try await timer.measureMilvus(.listCollections) {
+            try await describe(databases: selection.databases, server: server)
+        }
+        let copying = CollectionBackupTask(
+            backupName: request.name, context: context, dispatcher: dispatcher, pause: pause)
+        backup.collections = try await collect(selection.collections, server: server, copying, into: &backup)
+        backup.size = backup.collections.reduce(0) { $0 + $1.size }
+        if server.features.contains(.replicateMessage) { backup.rpcChannel = await replicationChannel() }
+        let finished = backup
+        try await timer.measure(.writeMetadata) {
+            try await metadata.write(finished, milvusRoot: context.configuration.milvus.storage.rootPath)
+        }
+        return finished
+    }
+
+    private func describe(databases: [String], server: ServerInfo) async throws -> [DatabaseBackup] {
+        guard server.features.contains(.describeDatabase) else { return databases.map { DatabaseBackup(name: $0) } }
+        return try await mapInParallel(databases, limit: 4) { name in
+            let description = try await milvus.describeDatabase(name)
+            var database = DatabaseBackup(name: name, id: description.id)
+            database.properties = description.properties.map(KeyValuePair.init)
+            return database
+        }
+    }
+
+    /// Where the replication channel of Milvus 2.5 stands; a backup without it is a backup.
+    private func replicationChannel() async -> RPCChannelInfo? {
+        let name = context.configuration.milvus.rpcChannelName
+        do {
+            return RPCChannelInfo(name: name, position: try await milvus.replicationPosition(channel: name))
+        } catch {
+            logger.warn("the position of the replication channel is not recorded: \(BackupError(wrapping: error))")
+            return nil
+        }
+    }
+
+    /// Describes and copies the collections, several at a time; each is copied as soon as it is flushed.
+    private func collect(
+        _ names: [CollectionName], server: ServerInfo, _ copying: CollectionBackupTask, into backup: inout BackupInfo
+    ) async throws -> [CollectionBackup] {
+        let limit = context.configuration.backup.concurrentCollections
+        guard request.strategy.flushesAll(on: server) else {
+            return try await mapInParallel(names, limit: limit) { name -> CollectionBackup? in
+                guard let collection = try await copying.describe(name) else { return nil }
+                guard request.strategy != .metaOnly else { return collection }
+                let flushed = request.strategy == .skipFlush ? collection : try await copying.flush(collection)
+                return try await copying.copyData(of: flushed)
+            }.compactMap { $0 }
+        }
+        let described = try await mapInParallel(names, limit: limit) { try await copying.describe($0) }.compactMap { $0 }
+        let flush = try await timer.measureMilvus(.flush) { try await milvus.flushAllAndWait() }
+        backup.flushAllMessages = flush.messages.mapValues { base64Encoded($0) }
+        backup.controlChannelName = flush.controlChannel
+        backup.physicalChannelNames = flush.physicalChannels
+        return try await mapInParallel(described, limit: limit) { try await copying.copyData(of: $0) }
+    }
+}
+
+extension BackupRequest.Strategy {
+    /// Whether one flush brings everything to storage.
+    fileprivate func flushesAll(on server: ServerInfo) -> Bool {
+        self == .bulkFlush || (self == .automatic && server.features.contains(.flushAll))
+    }
+}

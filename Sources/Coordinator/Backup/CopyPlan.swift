@@ -1,0 +1,82 @@
+import BackupFormat
+import ShardProtocol
+import ShardScheduling
+import Support
+
+/// Turns the segments of a collection into shards.
+struct CopyPlan: Sendable {
+    let source: MilvusPaths
+    let destination: BackupPaths
+    let mode: TransferMode
+    /// Bytes of the segments of one group, at most.
+    let maximumGroupSize: Int64
+    let limits: ShardLimits
+
+    /// The shards of a collection, made one by one as they are asked for. Each belongs to one segment group, and so to one
+    /// partition.
+    func shards(of collection: CollectionBackup) -> some Sequence<Shard> {
+        let cutter = ShardCutter(source: .milvus, destination: .backup, mode: mode, limits: limits)
+        return groups(of: collection).lazy.flatMap { group in
+            ShardSequence(copies: copies(of: group), cutter: cutter)
+        }
+    }
+
+    /// All there is to copy, without making a single key.
+    func amount(of collection: CollectionBackup) -> WorkAmount {
+        var amount = WorkAmount()
+        for group in groups(of: collection) {
+            var fill = ShardFill(limits: limits)
+            for segment in group {
+                for logs in [segment.insertLogs, segment.deltaLogs] {
+                    for log in logs.binlogs {
+                        amount += WorkAmount(shards: fill.add(log.size) ? 1 : 0, objects: 1, bytes: log.size)
+                    }
+                }
+            }
+            if !fill.isEmpty { amount.shards += 1 }
+        }
+        return amount
+    }
+
+    private func groups(of collection: CollectionBackup) -> [[SegmentBackup]] {
+        let grouping = SegmentGrouping(maximumSize: maximumGroupSize)
+        return (collection.partitions.map(\.segments) + [collection.l0Segments]).flatMap { segments in
+            var rest = segments[...]
+            return grouping.groups(of: segments.lazy.map { .init(id: $0.segmentID, bytes: $0.size) }).map { group in
+                defer { rest = rest.dropFirst(group.count) }
+                return Array(rest.prefix(group.count))
+            }
+        }
+    }
+
+    private func copies(of group: [SegmentBackup]) -> some Sequence<PlannedCopy> {
+        group.lazy.flatMap { segment in
+            LogKind.allCases.lazy.flatMap { kind in
+                (kind == .insert ? segment.insertLogs : segment.deltaLogs).binlogs.lazy.map { log in
+                    PlannedCopy(
+                        source: source.rootPrefix + source.relativePath(kind, log, of: segment),
+                        destination: destination.binlogRoot + destination.relativePath(kind, log, of: segment),
+                        size: log.size)
+                }
+            }
+        }
+    }
+}
+
+/// The shards of one segment group.
+struct ShardSequence<Copies: Sequence<PlannedCopy>>: Sequence, IteratorProtocol {
+    private var copies: Copies.Iterator
+    private var cutter: ShardCutter
+
+    init(copies: Copies, cutter: ShardCutter) {
+        self.copies = copies.makeIterator()
+        self.cutter = cutter
+    }
+
+    mutating func next() -> Shard? {
+        while let copy = copies.next() {
+            if let shard = cutter.add(copy) { return shard }
+        }
+        return cutter.endGroup()
+    }
+}

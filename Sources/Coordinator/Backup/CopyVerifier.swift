@@ -1,0 +1,85 @@
+import BackupFormat
+import ObjectStorage
+import Support
+
+/// Compares what lies in the backup store with the plan, key by key and size by size.
+///
+/// The coordinator does this itself, by listing: no report of an agent is believed.
+struct CopyVerifier: Sendable {
+    let store: any ObjectStore
+    let paths: BackupPaths
+
+    /// - Throws: `corrupted` with the first object that is missing or has another size.
+    func verify(_ collection: CollectionBackup) async throws {
+        async let inserts: Void = verify(.insert, collection)
+        async let deltas: Void = verify(.delta, collection)
+        try await inserts
+        try await deltas
+    }
+
+    private func verify(_ kind: LogKind, _ collection: CollectionBackup) async throws {
+        var expected = ExpectedLogs(kind, segments: collection.partitions.flatMap(\.segments) + collection.l0Segments)
+        guard !expected.isEmpty else { return }
+        let prefix = paths.collectionPrefix(kind, collectionID: collection.collectionID)
+        try await store.forEachPage(prefix: prefix) { page in
+            for object in page.objects {
+                guard let key = paths.parse(object.key)?.source else { continue }
+                guard let size = expected.found(key), size != object.size else { continue }
+                throw BackupError(
+                    .corrupted, "\(object.key) was copied with \(object.size) bytes, its source has \(size)",
+                    hint: "delete the backup and make it again")
+            }
+        }
+        if let (segment, log) = expected.firstMissing {
+            throw BackupError(
+                .corrupted, "\(paths.binlogRoot)\(paths.relativePath(kind, log, of: segment)) is missing after the copy",
+                hint: "delete the backup and make it again")
+        }
+    }
+}
+
+/// The logs that should be in a listing. A listing has the logs of a segment in the order in which they were listed at the
+/// source, so finding one is a step of a cursor and not a search.
+private struct ExpectedLogs {
+    private var segments: [SegmentBackup] = []
+    private var logs: [[Binlog]] = []
+    private var indexOfSegment: [Int64: Int] = [:]
+    private var isFound: [[Bool]] = []
+    private var cursor: [Int] = []
+
+    init(_ kind: LogKind, segments all: [SegmentBackup]) {
+        for segment in all {
+            let own = Array(kind == .insert ? segment.insertLogs.binlogs : segment.deltaLogs.binlogs)
+            guard !own.isEmpty else { continue }
+            indexOfSegment[segment.segmentID] = segments.count
+            segments.append(segment)
+            logs.append(own)
+            isFound.append([Bool](repeating: false, count: own.count))
+            cursor.append(0)
+        }
+    }
+
+    var isEmpty: Bool { segments.isEmpty }
+
+    /// The size the log must have; nil when it is not in the plan.
+    mutating func found(_ key: SourceKey) -> Int64? {
+        guard let segment = indexOfSegment[key.segmentID] else { return nil }
+        let count = logs[segment].count
+        for step in 0..<count {
+            let index = (cursor[segment] + step) % count
+            let log = logs[segment][index]
+            guard log.logID == key.logID, log.fieldID == key.fieldID else { continue }
+            cursor[segment] = index + 1
+            isFound[segment][index] = true
+            return log.size
+        }
+        return nil
+    }
+
+    var firstMissing: (SegmentBackup, Binlog)? {
+        for (segment, flags) in isFound.enumerated() {
+            if let index = flags.firstIndex(of: false) { return (segments[segment], logs[segment][index]) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,100 @@
+import BackupFormat
+import MilvusClient
+import ObjectStorage
+import Support
+
+/// Finds the logs of a collection's segments in Milvus' bucket.
+///
+/// Partitions are listed in parallel, each as a whole: one request for a thousand logs, however many segments they belong
+/// to. Logs of segments that Milvus did not name (dropped, compacted away) are passed over.
+struct SegmentLogLister: Sendable {
+    let store: any ObjectStore
+    let paths: MilvusPaths
+    /// Partitions listed at the same time.
+    var parallelism = 16
+
+    /// The segments with their logs, in the order given.
+    ///
+    /// - Throws: `corrupted` when a segment has rows and no logs, or when a field has logs missing.
+    func logs(of segments: [Milvus.PersistentSegment], collectionID: Int64) async throws -> [SegmentBackup] {
+        let partitions = Dictionary(grouping: segments, by: \.partitionID)
+        let listed = try await mapInParallel(Array(partitions), limit: parallelism) { partition, members in
+            try await logs(collectionID: collectionID, partitionID: partition, segments: members)
+        }
+        var bySegment: [Int64: SegmentBackup] = [:]
+        for segment in listed.joined() { bySegment[segment.segmentID] = segment }
+        return segments.compactMap { bySegment[$0.id] }
+    }
+
+    private func logs(
+        collectionID: Int64, partitionID: Int64, segments: [Milvus.PersistentSegment]
+    ) async throws -> [SegmentBackup] {
+        var found = Dictionary(
+            segments.map { ($0.id, SegmentBackup($0, collectionID: collectionID)) }, uniquingKeysWith: { first, _ in first })
+        for kind in [LogKind.insert, .delta] where kind == .delta || partitionID != SegmentBackup.allPartitions {
+            let prefix = paths.partitionPrefix(kind, collectionID: collectionID, partitionID: partitionID)
+            try await store.forEachPage(prefix: prefix) { page in
+                for object in page.objects where !object.key.hasSuffix("/") {
+                    guard let key = paths.parse(object.key) else {
+                        throw BackupError(.corrupted, "\(object.key) in Milvus' bucket is not the path of a log")
+                    }
+                    found[key.segmentID]?.add(key, size: object.size)
+                }
+            }
+        }
+        return try segments.compactMap { segment in
+            guard var logs = found[segment.id] else { return nil }
+            logs.finish(level: segment.level)
+            return try logs.checked() ? logs : nil
+        }
+    }
+}
+
+extension SegmentBackup {
+    init(_ segment: Milvus.PersistentSegment, collectionID: Int64) {
+        self.init(segmentID: segment.id, collectionID: collectionID, partitionID: segment.partitionID)
+        rowCount = segment.rowCount
+        groupID = partitionID == SegmentBackup.allPartitions ? 0 : segmentID
+        storageVersion = segment.storageVersion
+        virtualChannel = segment.insertChannel
+    }
+
+    fileprivate mutating func add(_ key: SourceKey, size: Int64) {
+        switch key.kind {
+        case .insert: insertLogs.append(Binlog(fieldID: key.fieldID, logID: key.logID, size: size))
+        case .delta: deltaLogs.append(Binlog(logID: key.logID, size: size))
+        }
+        self.size += size
+    }
+
+    /// Servers before 2.4.7 do not tell levels: a segment of deletions only is one of level 0.
+    fileprivate mutating func finish(level: Milvus.SegmentLevel) {
+        let hasOnlyDeletions = insertLogs.isEmpty && (!deltaLogs.isEmpty || partitionID == SegmentBackup.allPartitions)
+        isL0 = level == .l0 || (level == .legacy && hasOnlyDeletions)
+        // The original writes an empty list of delta logs as one element without content.
+        if deltaLogs.isEmpty { deltaLogs = .emptyField }
+    }
+
+    /// False for a segment without rows and logs, which is left out.
+    fileprivate func checked() throws -> Bool {
+        if isL0 { return true }
+        if insertLogs.isEmpty {
+            guard rowCount > 0 else { return false }
+            throw BackupError(
+                .corrupted, "segment \(segmentID) of collection \(collectionID) has \(rowCount) rows and no insert logs",
+                hint: "Milvus may be compacting; try again", isRetryable: true)
+        }
+        var expected: (field: Int64, count: Int)?
+        try insertLogs.forEachField { fieldID, logs in
+            if let expected, expected.count != logs.count {
+                throw BackupError(
+                    .corrupted,
+                    "segment \(segmentID) of collection \(collectionID) has \(logs.count) logs of field \(fieldID) "
+                        + "and \(expected.count) of field \(expected.field)",
+                    hint: "Milvus may be compacting; try again", isRetryable: true)
+            }
+            expected = expected ?? (fieldID, logs.count)
+        }
+        return true
+    }
+}

@@ -1,0 +1,86 @@
+import ShardProtocol
+import ShardScheduling
+import Support
+
+/// A job as the dispatcher holds it: its scheduler, and who waits for what.
+struct DispatchedJob {
+    /// Shards somebody waits for together: those of a collection, or of one segment group.
+    private struct Batch {
+        var open = 0
+        var waiting: CheckedContinuation<Void, any Error>?
+    }
+
+    var scheduler: ShardScheduler
+    /// All that the job knows it will have to copy, handed in or not.
+    var announced = WorkAmount()
+    private(set) var failure: BackupError?
+    private var nextShard = 1
+    private var nextBatch = 1
+    private var batches: [Int: Batch] = [:]
+    private var batchOfShard: [Int: Int] = [:]
+    /// Those that have shards to hand in and no room.
+    private var waitingForRoom: [CheckedContinuation<Void, Never>] = []
+
+    init(_ scheduler: ShardScheduler) { self.scheduler = scheduler }
+
+    /// Shards that were handed in and are not done.
+    var openShards: Int { batchOfShard.count }
+
+    mutating func openBatch() -> Int {
+        defer { nextBatch += 1 }
+        batches[nextBatch] = Batch()
+        return nextBatch
+    }
+
+    /// Takes a shard into a batch and numbers it.
+    mutating func number(_ shard: Shard, batch: Int) -> Shard {
+        var shard = shard
+        shard.id = nextShard
+        nextShard += 1
+        batchOfShard[shard.id] = batch
+        batches[batch]?.open += 1
+        return shard
+    }
+
+    mutating func finished(shard: Int) {
+        guard let batch = batchOfShard.removeValue(forKey: shard) else { return }
+        batches[batch]?.open -= 1
+        if batches[batch]?.open == 0, let waiting = batches[batch]?.waiting {
+            batches[batch] = nil
+            waiting.resume()
+        }
+        wakeThoseWithoutRoom()
+    }
+
+    /// Lets the caller go on when the batch, to which nothing is added any more, is done.
+    mutating func wait(for batch: Int, _ continuation: CheckedContinuation<Void, any Error>) {
+        if let failure {
+            continuation.resume(throwing: failure)
+        } else if (batches[batch]?.open ?? 0) == 0 {
+            batches[batch] = nil
+            continuation.resume()
+        } else {
+            batches[batch]?.waiting = continuation
+        }
+    }
+
+    /// Lets the caller try again when a shard was finished.
+    mutating func waitForRoom(_ continuation: CheckedContinuation<Void, Never>) {
+        if failure != nil { continuation.resume() } else { waitingForRoom.append(continuation) }
+    }
+
+    mutating func wakeThoseWithoutRoom() {
+        for continuation in waitingForRoom { continuation.resume() }
+        waitingForRoom = []
+    }
+
+    /// Ends the job for everybody who waits.
+    mutating func fail(_ error: BackupError) {
+        guard failure == nil else { return }
+        failure = error
+        for batch in batches.values { batch.waiting?.resume(throwing: error) }
+        batches = [:]
+        batchOfShard = [:]
+        wakeThoseWithoutRoom()
+    }
+}

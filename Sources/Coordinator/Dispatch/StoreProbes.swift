@@ -1,0 +1,65 @@
+import BackupFormat
+import ConfiguredWorker
+import CopyWorker
+import ObjectStorage
+import ShardProtocol
+import Support
+
+/// The random objects by which an agent proves that it looks at the same stores; written when the first agent comes, removed
+/// at the end.
+actor StoreProbes {
+    private let services: Services
+    private var made: Task<[ExpectedProbe], any Error>?
+
+    init(services: Services) { self.services = services }
+
+    /// A probe for each store. Where nothing may be written, the listing must agree instead.
+    func expected() async throws -> [ExpectedProbe] {
+        if let made { return try await made.value }
+        let services = self.services
+        let making = Task {
+            try await mapInParallel(StorageID.allCases, limit: 2) { try await Self.make($0, services) }
+        }
+        made = making
+        do {
+            return try await making.value
+        } catch {
+            made = nil
+            throw error
+        }
+    }
+
+    private static func make(_ storage: StorageID, _ services: Services) async throws -> ExpectedProbe {
+        let store = services.stores[storage]
+        let root = services.equipment.roots[storage]
+        let name = "milvus_backup_probe_\(try SecureRandom.hexadecimal(bytes: 16))"
+        let key = root.isEmpty ? name : "\(root)/\(name)"
+        let value = try SecureRandom.hexadecimal(bytes: 32)
+        do {
+            try await store.put(key, body: .bytes(Array(value.utf8)))
+            return ExpectedProbe(probe: .init(storage: storage, key: key), value: value)
+        } catch let error as BackupError where error.code == .permissionDenied {
+            let fingerprint = try await StoreProbe.fingerprint(of: store, root: root)
+            return ExpectedProbe(probe: .init(storage: storage, key: nil), value: fingerprint)
+        }
+    }
+
+    /// Removes what was written. A probe that cannot be removed is a few bytes, and no reason to fail.
+    func remove() async {
+        guard let made else { return }
+        self.made = nil
+        let services = self.services
+        // A task of its own: this is done also when the job was cancelled.
+        await Task {
+            for probe in (try? await made.value) ?? [] {
+                guard let key = probe.probe.key else { continue }
+                do {
+                    try await services.stores[probe.probe.storage].delete([key])
+                } catch {
+                    services.logger.warn(
+                        "cannot remove a probe object", ["key": key, "error": BackupError(wrapping: error)])
+                }
+            }
+        }.value
+    }
+}

@@ -1,0 +1,89 @@
+import BackupFormat
+import Configuration
+import ConfiguredStores
+import MilvusClient
+import ObjectStorage
+import ShardProtocol
+import ShardScheduling
+import Support
+
+/// What one backup or restore works with.
+struct JobContext: Sendable {
+    /// Names the job in leases, and becomes the id of what it makes.
+    let id: String
+    let services: Services
+    let timer: PhaseTimer
+    let workforce: Workforce.Plan
+    /// Where the live progress goes; nil where standard error is no terminal.
+    var liveLine: LiveLine?
+
+    var configuration: Configuration { services.configuration }
+    var milvus: MilvusClient { services.milvus }
+    var stores: (milvus: any ObjectStore, backup: any ObjectStore) { (services.stores.milvus, services.stores.backup) }
+    var logger: Logger { services.logger }
+
+    /// How bytes get from one store to the other.
+    var transferMode: TransferMode {
+        switch configuration.transfer.mode {
+        case .auto: .auto
+        case .direct: .direct
+        case .streaming: .streaming
+        }
+    }
+
+    var shardLimits: ShardLimits {
+        ShardLimits(bytes: configuration.backup.shard.maximumSize, tasks: configuration.backup.shard.maximumObjects)
+    }
+
+    /// Connects to Milvus and to both stores, all at once; the first thing that is wrong is thrown.
+    func connect(makesBackupBucket: Bool) async throws -> ServerInfo {
+        try await timer.measure(.connect) {
+            async let server = timer.measureMilvus(.connect) { try await milvus.connect() }
+            async let source: Void = services.checkMilvusBucket()
+            async let destination: Void = services.checkBackupBucket(makesBucket: makesBackupBucket)
+            let info = try await server
+            try await source
+            try await destination
+            return info
+        }
+    }
+
+    /// Runs `body` with workers at the job's dispatcher, and shows its progress.
+    func withWorkers<Result: Sendable>(
+        backupName: String, _ body: @escaping @Sendable (Dispatcher) async throws -> Result
+    ) async throws -> JobOutcome<Result> {
+        try await Workforce.run(workforce, services: services, timer: timer) { dispatcher in
+            await dispatcher.begin(job: id, backupName: backupName)
+            let display = ProgressDisplay(liveLine: liveLine, logger: logger)
+            do {
+                let result = try await display.show({ await snapshot(dispatcher) }) { try await body(dispatcher) }
+                let shares = await dispatcher.shares(of: id)
+                await dispatcher.end(job: id)
+                return JobOutcome(result: result, shares: shares)
+            } catch {
+                await dispatcher.end(job: id)
+                throw error
+            }
+        }
+    }
+
+    private func snapshot(_ dispatcher: Dispatcher) async -> ProgressSnapshot {
+        let (announced, progress) = await dispatcher.progress(of: id)
+        var snapshot = ProgressSnapshot()
+        snapshot.phase = timer.active.map(\.rawValue).joined(separator: ", ")
+        snapshot.shardsDone = progress.done.shards
+        snapshot.shardsTotal = max(announced.shards, progress.planned.shards)
+        snapshot.objectsDone = progress.done.objects + progress.inFlight.objects
+        snapshot.objectsTotal = max(announced.objects, progress.planned.objects)
+        snapshot.bytesDone = progress.done.bytes + progress.inFlight.bytes
+        snapshot.bytesTotal = max(announced.bytes, progress.planned.bytes)
+        if workforce.listen != nil { snapshot.agents = await dispatcher.workerCount }
+        return snapshot
+    }
+}
+
+/// What a job has made, and who has copied how much for it.
+struct JobOutcome<Result: Sendable>: Sendable {
+    var result: Result
+    var shares: [AgentProgress]
+}

@@ -1,0 +1,80 @@
+import Configuration
+import ConfiguredStores
+import ConfiguredWorker
+import HTTP
+import MilvusClient
+import ObjectStorage
+import Support
+
+/// What all jobs of this process work with.
+struct Services: Sendable {
+    let configuration: Configuration
+    let logger: Logger
+    let http: any HTTPClient
+    let milvus: MilvusClient
+    /// For everything but the copies; these retry.
+    let stores: StorePair
+    /// For the copies.
+    let equipment: WorkerEquipment
+    let metadata: MetadataStore
+
+    /// Sends nothing.
+    init(_ configuration: Configuration, logger: Logger) throws(BackupError) {
+        self.configuration = configuration
+        self.logger = logger
+        let http = CurlHTTPClient()
+        self.http = http
+        milvus = MilvusClient(
+            connection: MilvusConnection(configuration.milvus), http: http, logger: logger.labeled("milvus"),
+            version: programVersion)
+        let factory = StoreFactory(
+            http: http, logger: logger.labeled("storage"), stallTimeout: configuration.transfer.stallTimeout)
+        stores = try StorePair(configuration, factory: factory)
+        equipment = try WorkerEquipment(
+            configuration, concurrency: configuration.transfer.concurrency, http: http,
+            logger: logger.labeled("worker"))
+        metadata = MetadataStore(store: stores.backup, backupRoot: configuration.backup.storage.rootPath)
+    }
+
+    // MARK: Is everything there?
+
+    /// Milvus' bucket must be there: it is the source of every backup and never made here.
+    func checkMilvusBucket() async throws { try await check(stores.milvus, "milvus.storage", makesBucket: false) }
+
+    /// - Parameter makesBucket: whether a bucket that is not there is made.
+    func checkBackupBucket(makesBucket: Bool) async throws {
+        try await check(stores.backup, "backup.storage", makesBucket: makesBucket)
+    }
+
+    private func check(_ store: any ObjectStore, _ section: String, makesBucket: Bool) async throws {
+        do {
+            do {
+                _ = try await store.list(prefix: "", delimiter: "/", continuation: nil, limit: 1)
+            } catch let error as BackupError where error.code == .notFound && makesBucket {
+                try await store.createBucketIfMissing()
+                logger.info("bucket created", ["bucket": store.identity.bucket])
+            }
+        } catch {
+            throw BackupError(wrapping: error).prefixed(section)
+        }
+    }
+}
+
+extension MilvusConnection {
+    init(_ settings: MilvusSettings) {
+        var tls = TLSSettings()
+        tls.caCertPath = settings.grpc.caCertPath
+        tls.serverName = settings.grpc.serverName
+        tls.clientCertPath = settings.grpc.mtlsCertPath
+        tls.clientKeyPath = settings.grpc.mtlsKeyPath
+        let mode: TLSMode =
+            switch settings.grpc.tlsMode {
+            case .disabled: .disabled
+            case .server: .server
+            case .mutual: .mutual
+            }
+        self.init(
+            address: settings.grpc.address, port: settings.grpc.port, user: settings.user, password: settings.password,
+            tlsMode: mode, tls: tls)
+    }
+}

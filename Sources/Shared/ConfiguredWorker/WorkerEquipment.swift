@@ -1,0 +1,75 @@
+import Configuration
+import ConfiguredStores
+import CopyWorker
+import HTTP
+import ObjectStorage
+import ShardProtocol
+import ShardTransport
+import Support
+
+/// What a copying process needs of its configuration, the same for an agent and for a coordinator that copies by itself.
+package struct WorkerEquipment: Sendable {
+    /// Without retries of their own, since the copier retries.
+    package let stores: StorePair
+    package let roots: StorageRoots
+    /// What the handshake compares.
+    package let descriptions: [StoreDescription]
+    /// One for the whole process.
+    private let copier: ObjectCopier
+    private let logger: Logger
+
+    /// - Parameter concurrency: objects in flight.
+    /// - Throws: what ``ConfiguredStores/StorePair`` throws for a store that cannot be spoken to.
+    package init(
+        _ configuration: Configuration, concurrency: Int, http: any HTTPClient, logger: Logger
+    ) throws(BackupError) {
+        let transfer = configuration.transfer
+        let factory = StoreFactory(
+            http: http, logger: logger, stallTimeout: transfer.stallTimeout, retryPolicy: nil)
+        stores = try StorePair(configuration, factory: factory)
+        roots = StorageRoots(
+            milvus: configuration.milvus.storage.rootPath, backup: configuration.backup.storage.rootPath)
+        descriptions = [
+            StoreDescription(.milvus, configuration.milvus.storage),
+            StoreDescription(.backup, configuration.backup.storage),
+        ]
+        var options = CopyOptions()
+        options.multipartCopyThreshold = transfer.multipartCopyThreshold
+        options.multipartStreamThreshold = transfer.multipartStreamThreshold
+        options.streamPartSize = transfer.partSize
+        options.maximumStoreCopies = max(1, concurrency)
+        options.maximumStreams = max(1, min(options.maximumStreams, concurrency))
+        options.stallTimeout = transfer.stallTimeout
+        copier = ObjectCopier(options: options, logger: logger)
+        self.logger = logger
+    }
+
+    /// A worker for one connection whose handshake is over.
+    package func makeWorker(channel: AgentChannel, limits: WorkerLimits, heartbeat: Duration) -> CopyWorker {
+        CopyWorker(
+            channel: channel, stores: [.milvus: stores.milvus, .backup: stores.backup], roots: roots, limits: limits,
+            heartbeat: heartbeat, copier: copier, logger: logger)
+    }
+
+    /// Reads what a probe of the coordinator asks for.
+    package func answer(_ probe: Probes.Probe) async -> ProbeAnswers.Answer {
+        await StoreProbe.answer(probe, store: stores[probe.storage], root: roots[probe.storage])
+    }
+}
+
+extension StorePair {
+    package subscript(_ storage: StorageID) -> any ObjectStore {
+        switch storage {
+        case .milvus: milvus
+        case .backup: backup
+        }
+    }
+}
+
+extension StoreDescription {
+    fileprivate init(_ storage: StorageID, _ settings: StorageSettings) {
+        self.init(
+            storage: storage, provider: settings.provider.rawValue, bucket: settings.bucketName,
+            root: settings.rootPath)
+    }
+}
