@@ -23,19 +23,7 @@ struct CopyPlan: Sendable {
 
     /// All there is to copy, without making a single key.
     func amount(of collection: CollectionBackup) -> WorkAmount {
-        var amount = WorkAmount()
-        for group in groups(of: collection) {
-            var fill = ShardFill(limits: limits)
-            for segment in group {
-                for logs in [segment.insertLogs, segment.deltaLogs] {
-                    for log in logs.binlogs {
-                        amount += WorkAmount(shards: fill.add(log.size) ? 1 : 0, objects: 1, bytes: log.size)
-                    }
-                }
-            }
-            if !fill.isEmpty { amount.shards += 1 }
-        }
-        return amount
+        groups(of: collection).reduce(WorkAmount()) { $0 + workAmount(of: $1, limits: limits) }
     }
 
     private func groups(of collection: CollectionBackup) -> [[SegmentBackup]] {
@@ -50,33 +38,11 @@ struct CopyPlan: Sendable {
     }
 
     private func copies(of group: [SegmentBackup]) -> some Sequence<PlannedCopy> {
-        group.lazy.flatMap { segment in
-            LogKind.allCases.lazy.flatMap { kind in
-                (kind == .insert ? segment.insertLogs : segment.deltaLogs).binlogs.lazy.map { log in
-                    PlannedCopy(
-                        source: source.rootPrefix + source.relativePath(kind, log, of: segment),
-                        destination: destination.binlogRoot + destination.relativePath(kind, log, of: segment),
-                        size: log.size)
-                }
-            }
+        plannedCopies(of: group) { kind, log, segment in
+            (
+                source.rootPrefix + source.relativePath(kind, log, of: segment),
+                destination.binlogRoot + destination.relativePath(kind, log, of: segment)
+            )
         }
-    }
-}
-
-/// The shards of one segment group.
-struct ShardSequence<Copies: Sequence<PlannedCopy>>: Sequence, IteratorProtocol {
-    private var copies: Copies.Iterator
-    private var cutter: ShardCutter
-
-    init(copies: Copies, cutter: ShardCutter) {
-        self.copies = copies.makeIterator()
-        self.cutter = cutter
-    }
-
-    mutating func next() -> Shard? {
-        while let copy = copies.next() {
-            if let shard = cutter.add(copy) { return shard }
-        }
-        return cutter.endGroup()
     }
 }

@@ -64,6 +64,20 @@ extension BackupFormat.StructArrayFieldSchema {
 
 // MARK: The way back
 
+extension Milvus.CollectionSchema {
+    init(_ schema: BackupFormat.CollectionSchema) {
+        self.init()
+        name = schema.name
+        description = schema.description
+        autoID = schema.autoID
+        fields = schema.fields.map(Milvus.FieldSchema.init)
+        enableDynamicField = schema.enableDynamicField
+        properties = schema.properties.map(Milvus.KeyValuePair.init)
+        functions = schema.functions.map(Milvus.FunctionSchema.init)
+        structArrayFields = schema.structArrayFields.map(Milvus.StructArrayFieldSchema.init)
+    }
+}
+
 extension Milvus.KeyValuePair {
     init(_ pair: BackupFormat.KeyValuePair) { self.init(pair.key, pair.value) }
 }

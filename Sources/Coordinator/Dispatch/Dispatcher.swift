@@ -65,7 +65,7 @@ actor Dispatcher {
     ///
     /// - Parameter lane: shards of one lane go out in order, the lanes take turns.
     /// - Throws: ``BackupError`` that names the object that could not be copied and says why; the job is over then.
-    func copy(_ shards: some Sequence<Shard>, job: String, lane: Int64) async throws {
+    func copy(_ shards: sending some Sequence<Shard>, job: String, lane: Int64) async throws {
         guard let batch = jobs[job]?.openBatch() else { throw BackupError(.canceled, "the job is over") }
         try await withTaskCancellationHandler {
             for shard in shards {

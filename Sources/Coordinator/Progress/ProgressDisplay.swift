@@ -8,7 +8,7 @@ final class LiveLine: Sendable {
 
     /// Draws `text` over the line that is there, cut to the terminal's width.
     func show(_ text: String) {
-        let width = max(20, LiveLine.terminalWidth() - 1)
+        let width = max(20, Terminal.width(of: STDERR_FILENO) - 1)
         isShown.withLock { shown in
             writeAll("\r\u{1b}[K\(text.prefix(width))", to: STDERR_FILENO)
             shown = true
@@ -21,12 +21,6 @@ final class LiveLine: Sendable {
             if shown { writeAll("\r\u{1b}[K", to: STDERR_FILENO) }
             shown = false
         }
-    }
-
-    private static func terminalWidth() -> Int {
-        var size = winsize()
-        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-        return Int(size.ws_col)
     }
 }
 

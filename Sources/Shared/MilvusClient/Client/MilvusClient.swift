@@ -1,4 +1,3 @@
-import Glibc
 import HTTP
 import Support
 import Synchronization
@@ -199,10 +198,4 @@ extension RetryPolicy {
         attempts: 3, initialDelay: .milliseconds(60), maximumDelay: .seconds(1), multiplier: 3)
     /// Calls whose repetition might do something twice.
     static let once = RetryPolicy(attempts: 1)
-}
-
-private func hostName() -> String {
-    var buffer = [CChar](repeating: 0, count: 256)
-    guard gethostname(&buffer, buffer.count - 1) == 0 else { return "" }
-    return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
 }

@@ -2,40 +2,45 @@ import BackupFormat
 import ObjectStorage
 import Support
 
-/// Compares what lies in the backup store with the plan, key by key and size by size.
+/// Compares what lies in a store with the plan, key by key and size by size.
 ///
 /// The coordinator does this itself, by listing: no report of an agent is believed.
 struct CopyVerifier: Sendable {
     let store: any ObjectStore
+    /// Where the logs should be.
     let paths: BackupPaths
 
     /// - Throws: `corrupted` with the first object that is missing or has another size.
     func verify(_ collection: CollectionBackup) async throws {
-        async let inserts: Void = verify(.insert, collection)
-        async let deltas: Void = verify(.delta, collection)
+        let segments = collection.partitions.flatMap(\.segments) + collection.l0Segments
+        let id = collection.collectionID
+        async let inserts: Void = verify(.insert, of: segments, below: paths.collectionPrefix(.insert, collectionID: id))
+        async let deltas: Void = verify(.delta, of: segments, below: paths.collectionPrefix(.delta, collectionID: id))
         try await inserts
         try await deltas
     }
 
-    private func verify(_ kind: LogKind, _ collection: CollectionBackup) async throws {
-        var expected = ExpectedLogs(kind, segments: collection.partitions.flatMap(\.segments) + collection.l0Segments)
+    /// Looks at the logs of some segments, which all lie below `prefix`.
+    ///
+    /// - Throws: `corrupted` with the first object that is missing or has another size.
+    func verify(_ kind: LogKind, of segments: [SegmentBackup], below prefix: String) async throws {
+        var expected = ExpectedLogs(kind, segments: segments)
         guard !expected.isEmpty else { return }
-        let prefix = paths.collectionPrefix(kind, collectionID: collection.collectionID)
         try await store.forEachPage(prefix: prefix) { page in
             for object in page.objects {
                 guard let key = paths.parse(object.key)?.source else { continue }
                 guard let size = expected.found(key), size != object.size else { continue }
                 throw BackupError(
-                    .corrupted, "\(object.key) was copied with \(object.size) bytes, its source has \(size)",
-                    hint: "delete the backup and make it again")
+                    .corrupted, "\(object.key) in bucket \(bucket) has \(object.size) bytes and should have \(size)")
             }
         }
         if let (segment, log) = expected.firstMissing {
-            throw BackupError(
-                .corrupted, "\(paths.binlogRoot)\(paths.relativePath(kind, log, of: segment)) is missing after the copy",
-                hint: "delete the backup and make it again")
+            let key = paths.binlogRoot + paths.relativePath(kind, log, of: segment)
+            throw BackupError(.corrupted, "\(key) is missing in bucket \(bucket)")
         }
     }
+
+    private var bucket: String { "\"\(store.identity.bucket)\"" }
 }
 
 /// The logs that should be in a listing. A listing has the logs of a segment in the order in which they were listed at the

@@ -1,0 +1,64 @@
+import BackupFormat
+import CommandLineInterface
+import FoundationEssentials
+import Support
+
+/// `milvus-backup create`.
+struct CreateCommand: CommandImplementation {
+    func run(_ invocation: Invocation, _ environment: CommandEnvironment) async throws {
+        let request = try BackupRequest(invocation)
+        let timer = PhaseTimer()
+        let context = JobContext(
+            id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: timer,
+            workforce: try Workforce.Plan(invocation, environment.configuration), liveLine: environment.liveLine)
+        let outcome = try await BackupJob(request: request, context: context).run()
+        let report = timer.report()
+        let backup = outcome.result
+        print("backup \(backup.name): \(counted(backup.collections.count, "collection")), \(formattedBytes(backup.size))")
+        JobSummary(shares: outcome.shares, times: report).print()
+        print("create backup success")
+        print("duration:\(formatted(report.whole.seconds, decimals: 2)) s")
+    }
+}
+
+extension BackupRequest {
+    init(_ invocation: Invocation) throws {
+        let name = invocation.text("name") ?? ""
+        self.init(name: name.isEmpty ? BackupName.generated(at: .now()) : name)
+        try BackupName.validate(self.name)
+        filter = try CollectionFilter(invocation, collections: "colls")
+        if let text = invocation.text("strategy"), !text.isEmpty {
+            guard let strategy = Strategy(rawValue: text) else {
+                let names = Strategy.allCases.map(\.rawValue).joined(separator: ", ")
+                throw BackupError(.usage, "invalid strategy \(text), only support \(names)")
+            }
+            self.strategy = strategy
+        } else if invocation.flag("meta_only") {
+            strategy = .metaOnly
+        } else if invocation.flag("force") {
+            strategy = .skipFlush
+        }
+    }
+}
+
+extension CollectionFilter {
+    /// `--filter` goes before `-a`, that before `-c`, that before `-d`.
+    init(_ invocation: Invocation, collections: String) throws {
+        if let rules = invocation.text("filter"), !rules.isEmpty {
+            try self.init(rules: rules)
+        } else {
+            try self.init(sourcesOf: invocation, collections: collections)
+        }
+    }
+
+    /// `-a` goes before `-c`, that before `-d`.
+    init(sourcesOf invocation: Invocation, collections: String) throws {
+        if let text = invocation.text("database_collections"), !text.isEmpty {
+            try self.init(databaseCollections: text)
+        } else if let names = invocation.text(collections), !names.isEmpty {
+            try self.init(collections: names)
+        } else {
+            self.init(databases: invocation.text("databases") ?? "")
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import BackupFormat
+import Configuration
+import MilvusClient
+import ObjectStorage
+import ShardProtocol
+import ShardScheduling
+import Support
+
+/// Restores one collection: makes it, then stages and imports its data, group by group.
+struct CollectionRestoreTask: Sendable {
+    let item: RestoreSelection.Item
+    /// Nil when no data is to be restored.
+    let imports: ImportPlan?
+    let request: RestoreRequest
+    let server: ServerInfo
+    let context: JobContext
+    let dispatcher: Dispatcher
+    let importer: Importer
+
+    private var timer: PhaseTimer { context.timer }
+    private var milvus: MilvusClient { context.milvus }
+    private var target: CollectionName { item.target }
+    private var source: CollectionBackup { item.source }
+
+    func run() async throws {
+        try await timer.measureMilvus(.createCollections) {
+            try await create()
+            try await createIndexes()
+            try await createPartitions()
+        }
+        if let imports { try await restoreData(imports) }
+        context.logger.info(
+            "collection restored",
+            ["from": source.qualifiedName, "to": target, "size": formattedBytes(source.size)])
+    }
+
+    // MARK: The collection
+
+    private func create() async throws {
+        guard !request.skipsCreation else { return }
+        if request.dropsExistingCollections {
+            try await milvus.dropCollection(target.collection, database: target.database)
+        }
+        let creation = CollectionCreation(source, target: target, server: server)
+        try await milvus.createCollection(creation.request, database: target.database)
+        for field in creation.addedFields {
+            try await milvus.addCollectionField(field, collection: target.collection, database: target.database)
+        }
+        if creation.switchesFunctionCheckOn {
+            try await milvus.alterCollection(
+                target.collection, database: target.database, set: [CollectionCreation.functionCheckOn])
+        }
+    }
+
+    private func createIndexes() async throws {
+        if request.dropsExistingIndexes {
+            for index in try await milvus.describeIndexes(of: target.collection, database: target.database) {
+                try await milvus.dropIndex(index.name, of: target.collection, database: target.database)
+            }
+        }
+        guard request.restoresIndexes else { return }
+        let creation = IndexCreation(source, target: target, usesAutoIndex: request.usesAutoIndex)
+        for index in creation.requests { try await milvus.createIndex(index, database: target.database) }
+    }
+
+    private func createPartitions() async throws {
+        let present = Set(try await milvus.showPartitions(of: target.collection, database: target.database).map(\.name))
+        for partition in source.partitions where !present.contains(partition.name) {
+            try await milvus.createPartition(partition.name, of: target.collection, database: target.database)
+        }
+    }
+
+    // MARK: The data
+
+    private func restoreData(_ imports: ImportPlan) async throws {
+        let root = context.configuration.backup.storage.rootPath
+        let backupPaths = BackupPaths(root: root, name: request.backupName)
+        guard needsStaging else { return try await restore(imports, stagedBy: nil, at: backupPaths) }
+        let staging = Staging(
+            directory: "restore-temp-\(context.id)-\(target.database)-\(target.collection)", backup: backupPaths,
+            context: context, dispatcher: dispatcher)
+        do {
+            try await restore(imports, stagedBy: staging, at: staging.paths)
+            await staging.remove()
+        } catch {
+            await staging.remove()
+            throw error
+        }
+    }
+
+    private func restore(_ imports: ImportPlan, stagedBy staging: Staging?, at paths: BackupPaths) async throws {
+        if let staging { await staging.announce(imports.units) }
+        for stage in imports.stages {
+            // While Milvus imports some, others are being staged.
+            try await forEachInParallel(stage, limit: 64) { unit in
+                try await staging?.stage(unit)
+                try await importer.run(unit, into: target, from: paths)
+            }
+        }
+    }
+
+    /// Milvus imports out of its own bucket only.
+    private var needsStaging: Bool {
+        let (from, to) = (context.stores.backup.identity, context.stores.milvus.identity)
+        return !from.isSameBackend(as: to) || from.bucket != to.bucket || context.transferMode == .streaming
+    }
+}

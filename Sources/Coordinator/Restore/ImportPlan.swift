@@ -1,0 +1,92 @@
+import BackupFormat
+import MilvusClient
+import Support
+
+/// Segments that Milvus imports at once: those in one directory.
+struct ImportUnit: Sendable {
+    /// Where they go; empty for all partitions.
+    var partition: String
+    var partitionID: Int64
+    /// 0 for a partition without groups.
+    var groupID: Int64
+    var collectionID: Int64
+    /// Deletions alone: one segment.
+    var isL0 = false
+    var segments: [SegmentBackup]
+
+    var size: Int64 { segments.reduce(0) { $0 + $1.size } }
+
+    var hasDeltaLogs: Bool {
+        segments.contains { segment in segment.deltaLogs.binlogs.contains { _ in true } }
+    }
+
+    /// Directory of one kind of logs, in the backup or where it is staged.
+    func prefix(_ kind: LogKind, in paths: BackupPaths) -> String {
+        if isL0, let segment = segments.first { return paths.l0ImportPrefix(of: segment) }
+        return paths.importPrefix(kind, collectionID: collectionID, partitionID: partitionID, groupID: groupID)
+    }
+
+    /// What Milvus is asked to do.
+    ///
+    /// - Parameter paths: where the logs are in Milvus' bucket.
+    func request(collection: String, in paths: BackupPaths) -> Milvus.ImportRequest {
+        var request = Milvus.ImportRequest()
+        request.collection = collection
+        request.partition = partition
+        request.options = [Milvus.KeyValuePair(isL0 ? "l0_import" : "backup", "true")]
+        request.options.append(Milvus.KeyValuePair("skip_disk_quota_check", "true"))
+        if isL0 {
+            request.files = [prefix(.delta, in: paths)]
+        } else {
+            // Two entries, always: with one, Milvus 2.2 and 2.3 take the directory for a JSON or NumPy file.
+            request.files = [prefix(.insert, in: paths), hasDeltaLogs ? prefix(.delta, in: paths) : ""]
+        }
+        let version = segments.first?.storageVersion ?? 0
+        if version > 0 { request.options.append(Milvus.KeyValuePair("storage_version", String(version))) }
+        return request
+    }
+}
+
+/// The imports that bring back the data of one collection. Rows come before the deletions that concern them.
+struct ImportPlan: Sendable {
+    /// Rows, each distinct directory once.
+    var rows: [ImportUnit] = []
+    /// Deletions within a partition.
+    var partitionDeletions: [ImportUnit] = []
+    /// Deletions in all partitions.
+    var collectionDeletions: [ImportUnit] = []
+
+    /// In the order in which they may begin.
+    var stages: [[ImportUnit]] { [rows, partitionDeletions, collectionDeletions].filter { !$0.isEmpty } }
+    var units: [ImportUnit] { stages.flatMap { $0 } }
+
+    /// - Throws: `corrupted` when segments with and without groups lie in one partition, which no version writes.
+    init(_ collection: CollectionBackup) throws(BackupError) {
+        for partition in collection.partitions {
+            let withRows = partition.segments.filter { !$0.isL0 }
+            let groups = Dictionary(grouping: withRows, by: \.groupID)
+            guard groups[0] == nil || groups.count == 1 else {
+                throw BackupError(
+                    .corrupted, "partition \(partition.name) of \(collection.qualifiedName) has segments with and "
+                        + "without a group")
+            }
+            rows += groups.sorted { $0.key < $1.key }.map { id, segments in
+                ImportUnit(
+                    partition: partition.name, partitionID: partition.partitionID, groupID: id,
+                    collectionID: collection.collectionID, segments: segments)
+            }
+            partitionDeletions += partition.segments.filter(\.isL0).map {
+                ImportPlan.deletions($0, of: collection, partition: partition.name)
+            }
+        }
+        collectionDeletions = collection.l0Segments.map { ImportPlan.deletions($0, of: collection, partition: "") }
+    }
+
+    private static func deletions(
+        _ segment: SegmentBackup, of collection: CollectionBackup, partition: String
+    ) -> ImportUnit {
+        ImportUnit(
+            partition: partition, partitionID: segment.partitionID, groupID: segment.groupID,
+            collectionID: collection.collectionID, isL0: true, segments: [segment])
+    }
+}

@@ -1,0 +1,109 @@
+import BackupFormat
+import Configuration
+import MilvusClient
+import Support
+
+/// Has Milvus import directories, a bounded number at a time, and waits for it.
+struct Importer: Sendable {
+    private let context: JobContext
+    private let slots: AsyncSemaphore
+
+    init(context: JobContext) {
+        self.context = context
+        slots = AsyncSemaphore(permits: context.configuration.restore.concurrentImportJobs)
+    }
+
+    /// - Parameter paths: where the logs are in Milvus' bucket.
+    /// - Throws: `remoteFailure` with Milvus' reason when the import failed.
+    func run(_ unit: ImportUnit, into target: CollectionName, from paths: BackupPaths) async throws {
+        let request = unit.request(collection: target.collection, in: paths)
+        try await slots.withPermit {
+            try await context.timer.measureMilvus(.importData) {
+                let task = try await start(request, database: target.database)
+                try await wait(for: task, request, target)
+            }
+        }
+    }
+
+    /// An import whose answer was lost may have begun, and to begin it again would double the rows: look before.
+    private func start(_ request: Milvus.ImportRequest, database: String) async throws -> Int64 {
+        do {
+            return try await context.milvus.startImport(request, database: database)
+        } catch let error as BackupError where error.isRetryable {
+            let tasks = try await context.milvus.listImportTasks(of: request.collection, database: database)
+            guard let begun = tasks.first(where: { $0.info("files")?.contains(request.files[0]) ?? false }) else {
+                throw error
+            }
+            return begun.id
+        }
+    }
+
+    private func wait(for task: Int64, _ request: Milvus.ImportRequest, _ target: CollectionName) async throws {
+        var patience = ImportPatience(start: .now)
+        while true {
+            let state = try await context.milvus.importState(of: task)
+            if state.state.isFailure {
+                let reason = state.failedReason.isEmpty ? "Milvus gives no reason" : state.failedReason
+                throw BackupError(
+                    .remoteFailure, "import of \(request.files[0]) into \(target) failed: \(reason)",
+                    hint: "Milvus' log has the details of import task \(task)")
+            }
+            if state.state == .completed {
+                context.logger.debug("imported", ["files": request.files[0], "rows": state.rowCount])
+                return
+            }
+            switch patience.next(state: state.state.rawValue, progress: state.progressPercent, now: .now) {
+            case .ask(let pause): try await Task.sleep(for: pause)
+            case .warn(let pause):
+                context.logger.warn(
+                    "an import makes no progress",
+                    ["task": task, "collection": target, "percent": state.progressPercent])
+                try await Task.sleep(for: pause)
+            case .giveUp:
+                throw BackupError(
+                    .timedOut, "import task \(task) into \(target) has made no progress for a day",
+                    hint: "look at the log of Milvus' data nodes")
+            }
+        }
+    }
+}
+
+/// When to ask again how an import is, and when to give up: a pure value that is told the time.
+struct ImportPatience: Sendable {
+    enum Step: Equatable {
+        case ask(after: Duration)
+        /// As `ask`, and the user is to be told that it takes long.
+        case warn(after: Duration)
+        case giveUp
+    }
+
+    private static let warningInterval = Duration.seconds(600)
+    /// Imports wait for their turn, behind others that may be long.
+    private static let limit = Duration.seconds(24 * 3600)
+    private static let longestPause = Duration.seconds(2)
+
+    private var pause = Duration.milliseconds(50)
+    private var last: (state: Int32, progress: Int)?
+    private var lastChange: ContinuousClock.Instant
+    private var lastWarning: ContinuousClock.Instant
+
+    init(start: ContinuousClock.Instant) {
+        lastChange = start
+        lastWarning = start
+    }
+
+    mutating func next(state: Int32, progress: Int, now: ContinuousClock.Instant) -> Step {
+        if last.map({ $0 != (state, progress) }) ?? true {
+            last = (state, progress)
+            lastChange = now
+            lastWarning = now
+        }
+        defer { pause = min(pause * 1.5, Self.longestPause) }
+        if now - lastChange >= Self.limit { return .giveUp }
+        if now - lastWarning >= Self.warningInterval {
+            lastWarning = now
+            return .warn(after: pause)
+        }
+        return .ask(after: pause)
+    }
+}

@@ -1,0 +1,99 @@
+import BackupFormat
+import MilvusClient
+import Support
+
+/// What of a backup is restored, and under which names: a pure decision.
+struct RestoreSelection: Sendable {
+    struct Item: Sendable {
+        var source: CollectionBackup
+        var target: CollectionName
+    }
+
+    var items: [Item]
+    /// Databases that must be there, `default` left out.
+    var databases: [String]
+
+    /// - Throws: `notFound` when a collection was named that the backup does not have; `invalidArgument` when two
+    ///   collections would get the same name.
+    init(_ backup: BackupInfo, request: RestoreRequest) throws(BackupError) {
+        try RestoreSelection.checkNames(request.sourceFilter, backup)
+        items = backup.collections.filter { request.sourceFilter.includes($0.qualifiedName) }.flatMap { collection in
+            request.mapper.targets(of: collection.qualifiedName)
+                .filter(request.targetFilter.includes)
+                .map { Item(source: collection, target: $0) }
+        }
+        try RestoreSelection.checkTargets(items, request.targetFilter)
+        let recorded = backup.databases.filter { request.sourceFilter.includes(database: $0.name) }
+            .flatMap { request.mapper.targets(ofDatabase: $0.name) }
+            .filter(request.targetFilter.includes(database:))
+        var seen: Set = [CollectionName.defaultDatabase]
+        databases = (recorded + items.map(\.target.database)).filter { seen.insert($0).inserted }
+    }
+
+    private static func checkNames(_ filter: CollectionFilter, _ backup: BackupInfo) throws(BackupError) {
+        let present = Set(backup.collections.map(\.qualifiedName))
+        let databases = Set(present.map(\.database) + backup.databases.map { CollectionName.databaseName($0.name) })
+        for database in filter.namedDatabases {
+            guard databases.contains(database) else {
+                throw BackupError(
+                    .notFound, "database \(database) not found in backup \(backup.name)",
+                    hint: nearestName(to: database, among: databases).map { "did you mean \($0)?" })
+            }
+            for collection in filter.namedCollections(in: database) {
+                let name = CollectionName(database: database, collection: collection)
+                guard !present.contains(name) else { continue }
+                let near = nearestName(to: name.description, among: present.map(\.description).sorted())
+                throw BackupError(
+                    .notFound, "collection \(name) not found in backup \(backup.name)",
+                    hint: near.map { "did you mean \($0)?" })
+            }
+        }
+    }
+
+    private static func checkTargets(_ items: [Item], _ filter: CollectionFilter) throws(BackupError) {
+        var sources: [CollectionName: CollectionName] = [:]
+        for item in items {
+            if let other = sources.updateValue(item.source.qualifiedName, forKey: item.target) {
+                throw BackupError(
+                    .invalidArgument, "\(other) and \(item.source.qualifiedName) would both become \(item.target)")
+            }
+        }
+        for database in filter.namedDatabases {
+            for collection in filter.namedCollections(in: database) {
+                let name = CollectionName(database: database, collection: collection)
+                guard sources[name] == nil else { continue }
+                throw BackupError(
+                    .notFound, "no collection of the backup becomes \(name)",
+                    hint: "--filter of restore chooses by the names after renaming")
+            }
+        }
+    }
+
+    /// Checks that the server can take what is to be restored.
+    ///
+    /// - Throws: `unsupported`, which names collection and version.
+    func check(_ server: ServerInfo) throws(BackupError) {
+        let version = server.resolvedVersion
+        if !server.features.contains(.multiDatabase), let database = databases.first {
+            throw BackupError(
+                .unsupported, "Milvus \(server.version) knows no databases, and \(database) is needed",
+                hint: "rename into the default database with --rename")
+        }
+        for item in items {
+            let segments = item.source.partitions.flatMap(\.segments)
+            if !server.features.contains(.importJobs), !item.source.l0Segments.isEmpty || segments.contains(where: \.isL0) {
+                throw BackupError(
+                    .unsupported,
+                    "collection \(item.source.qualifiedName) has segments of deletions (L0), which Milvus "
+                        + "\(server.version) cannot import", hint: "restore into Milvus 2.4 or later")
+            }
+            if version < ServerVersion(2, 6, 0), let segment = segments.first(where: { $0.storageVersion >= 2 }) {
+                throw BackupError(
+                    .unsupported,
+                    "segment \(segment.segmentID) of \(item.source.qualifiedName) has storage version "
+                        + "\(segment.storageVersion), which Milvus \(server.version) cannot read",
+                    hint: "restore into Milvus 2.6 or later")
+            }
+        }
+    }
+}

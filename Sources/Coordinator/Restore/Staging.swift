@@ -1,0 +1,66 @@
+import BackupFormat
+import Configuration
+import ObjectStorage
+import ShardProtocol
+import ShardScheduling
+import Support
+
+/// A directory at the top of Milvus' bucket to which the workers copy what Milvus shall import.
+struct Staging: Sendable {
+    /// The same layout as in the backup.
+    let paths: BackupPaths
+    private let backup: BackupPaths
+    private let context: JobContext
+    private let dispatcher: Dispatcher
+
+    init(directory: String, backup: BackupPaths, context: JobContext, dispatcher: Dispatcher) {
+        self.paths = BackupPaths(root: "", name: directory)
+        self.backup = backup
+        self.context = context
+        self.dispatcher = dispatcher
+    }
+
+    func announce(_ units: [ImportUnit]) async {
+        let amount = units.reduce(WorkAmount()) { $0 + workAmount(of: $1.segments, limits: context.shardLimits) }
+        await dispatcher.announce(amount, job: context.id)
+    }
+
+    /// Copies what belongs to an import, and looks whether it has arrived.
+    func stage(_ unit: ImportUnit) async throws {
+        try await context.timer.measure(.copy) {
+            let copies = plannedCopies(of: unit.segments) { kind, log, segment in
+                let path = backup.relativePath(kind, log, of: segment)
+                return (backup.binlogRoot + path, paths.binlogRoot + path)
+            }
+            let cutter = ShardCutter(
+                source: .backup, destination: .milvus, mode: context.transferMode, limits: context.shardLimits)
+            try await dispatcher.copy(
+                ShardSequence(copies: copies, cutter: cutter), job: context.id, lane: unit.collectionID)
+        }
+        try await context.timer.measure(.verify) {
+            let verifier = CopyVerifier(store: context.stores.milvus, paths: paths)
+            for kind in LogKind.allCases where kind == .delta || !unit.isL0 {
+                try await verifier.verify(kind, of: unit.segments, below: unit.prefix(kind, in: paths))
+            }
+        }
+    }
+
+    /// Removes the directory, also when the job was cancelled. What cannot be removed is told and left.
+    func remove() async {
+        guard !context.configuration.restore.keepTempFiles else { return }
+        await context.timer.measure(.cleanUp) {
+            await Task {
+                do {
+                    try await context.stores.milvus.deleteAll(prefix: paths.directory)
+                } catch {
+                    context.logger.warn(
+                        "temporary files are left",
+                        [
+                            "bucket": context.stores.milvus.identity.bucket, "directory": paths.directory,
+                            "error": BackupError(wrapping: error),
+                        ])
+                }
+            }.value
+        }
+    }
+}
