@@ -87,7 +87,8 @@ let package = Package(
         program(
             "Agent",
             [
-                "Support", "CommandLineInterface", "HTTP", "Configuration", "ShardProtocol", "ShardTransport", "CopyWorker",
+                "Support", "CommandLineInterface", "HTTP", "Configuration", "ShardProtocol", "ShardTransport",
+                "CopyWorker",
                 "ConfiguredWorker",
             ]),
 

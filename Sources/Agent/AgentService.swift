@@ -11,7 +11,7 @@ struct AgentService: Sendable {
     private let address: HostAndPort
     private let identity: AgentIdentity
     private let limits: WorkerLimits
-    private let token: Secret
+    private let token: Secret?
     private let equipment: WorkerEquipment
     private let logger: Logger
 
@@ -30,7 +30,7 @@ struct AgentService: Sendable {
         let name = configuration.agent.name
         identity = try AgentIdentity(
             name: name.isEmpty ? hostName() : name, capacity: limits.capacity, stores: equipment.descriptions)
-        token = configuration.coordinator.token
+        token = try .handshakeToken(configuration.coordinator.token)
         self.logger = logger
     }
 
@@ -40,7 +40,10 @@ struct AgentService: Sendable {
     func run(until stop: StopSignal) async throws {
         logger.info(
             "agent started",
-            ["name": identity.name, "coordinator": address, "concurrency": limits.concurrency, "version": programVersion])
+            [
+                "name": identity.name, "coordinator": address, "concurrency": limits.concurrency,
+                "version": programVersion,
+            ])
         var backoff = Backoff()
         var hasBeenAccepted = false
         while !stop.isRequested {

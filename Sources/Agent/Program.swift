@@ -28,7 +28,9 @@ struct Program: Sendable {
                 defaultValue: "backup.yaml"),
             Option(
                 "set", kind: .assignments, placeholder: "KEY=VALUE", help: "Overrides a value of the configuration."),
-            Option("name", placeholder: "NAME", help: "How the agent is called in logs and tables. Default: the host's name."),
+            Option(
+                "name", placeholder: "NAME",
+                help: "How the agent is called in logs and tables. Default: the host's name."),
             Option("concurrency", placeholder: "N", help: "Objects in flight. Configuration: agent.concurrency."),
             .flag("version", help: "Show the version."),
         ],

@@ -15,7 +15,8 @@ import Testing
         Repetition(reply: .status(14, "going away"), tries: 6, code: .unavailable),
         Repetition(reply: .status(8, "too many"), tries: 6, code: .throttled),
         Repetition(
-            reply: .failure(BackupError(.unavailable, "cannot connect", isRetryable: true)), tries: 6, code: .unavailable),
+            reply: .failure(BackupError(.unavailable, "cannot connect", isRetryable: true)), tries: 6,
+            code: .unavailable),
         Repetition(reply: .failure(BackupError(.unavailable, "TLS: no trust")), tries: 1, code: .unavailable),
         Repetition(reply: .status(12, "unknown method"), tries: 1, code: .unsupported),
         Repetition(reply: .status(7, "permission deny"), tries: 1, code: .permissionDenied),

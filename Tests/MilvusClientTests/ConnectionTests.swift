@@ -91,7 +91,8 @@ import Testing
             code: .unavailable,
             text: "cannot reach Milvus at milvus:19530: connection refused; check milvus.address and milvus.port"),
         Failure(
-            reply: .failure(BackupError(.unavailable, "http://milvus:19530: the connection was closed without an answer")),
+            reply: .failure(
+                BackupError(.unavailable, "http://milvus:19530: the connection was closed without an answer")),
             code: .unavailable,
             text: "cannot reach Milvus at milvus:19530: the connection was closed without an answer; "
                 + "check milvus.address and milvus.port; if this Milvus uses TLS, set milvus.tlsMode"),

@@ -118,6 +118,8 @@ extension FakeMilvus {
     ) -> (client: MilvusClient, time: SkippingClock) {
         let time = SkippingClock()
         let connection = MilvusConnection(address: "milvus", port: 19530, user: user, password: Secret(password))
-        return (MilvusClient(connection: connection, http: self, logger: logger, version: "1.2", clock: time.clock), time)
+        return (
+            MilvusClient(connection: connection, http: self, logger: logger, version: "1.2", clock: time.clock), time
+        )
     }
 }

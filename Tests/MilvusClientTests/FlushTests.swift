@@ -30,7 +30,8 @@ import Testing
 
     @Test func waitsUntilEverySegmentIsThere() async throws {
         let fake = FakeMilvus { call, index in
-            call.method == "Flush" ? .answer(Self.flushResponse(checkpoints: ["v0": 5, "v1": 9])) : Self.state(index == 3)
+            call.method == "Flush"
+                ? .answer(Self.flushResponse(checkpoints: ["v0": 5, "v1": 9])) : Self.state(index == 3)
         }
         let (client, time) = fake.client()
         let flushed = try await client.flushAndWait("c1", database: "db1")

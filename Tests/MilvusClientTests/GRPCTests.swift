@@ -55,11 +55,12 @@ import Testing
         #expect(try GRPCChannel.unframed(GRPCChannel.framed(long)) == long)
     }
 
-    @Test(arguments: [
-        [], [0, 0, 0, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 1], [0, 255, 255, 255, 255, 1], [1, 0, 0, 0, 1, 7],
-        // Two messages.
-        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [], [0, 0, 0, 0], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 1], [0, 255, 255, 255, 255, 1], [1, 0, 0, 0, 1, 7],
+            // Two messages.
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        ] as [[UInt8]])
     func bodiesThatAreNotOneMessageAreRefused(body: [UInt8]) {
         #expect {
             try GRPCChannel.unframed(body)
@@ -86,7 +87,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("root:Milvus", "cm9vdDpNaWx2dXM="),
+        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="),
+        ("root:Milvus", "cm9vdDpNaWx2dXM="),
         ("ÿ?>", "w78/Pg=="),
     ])
     func base64(text: String, expected: String) {

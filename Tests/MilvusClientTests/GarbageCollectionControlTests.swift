@@ -13,7 +13,8 @@ import Testing
     ) -> FakeMilvus { FakeMilvus(reply) }
 
     private func control(
-        _ mode: GarbageCollectionControl.Mode, _ fake: FakeMilvus, _ time: ManualClock, _ sink: MemorySink = MemorySink()
+        _ mode: GarbageCollectionControl.Mode, _ fake: FakeMilvus, _ time: ManualClock,
+        _ sink: MemorySink = MemorySink()
     ) -> GarbageCollectionControl {
         GarbageCollectionControl(
             mode: mode, management: MilvusManagement(endpoint: "http://m:9091/", http: fake),

@@ -229,7 +229,9 @@ struct LiveMilvusTests {
             await code { try await client.addCollectionField(field, collection: "a", database: "default") }
                 == .unsupported)
         let rest = MilvusREST(connection: live.connection, http: live.http)
-        #expect(await code { _ = try await rest.describeSegments([1], collectionID: 1, database: "default") } == .unsupported)
+        #expect(
+            await code { _ = try await rest.describeSegments([1], collectionID: 1, database: "default") }
+                == .unsupported)
     }
 
     @Test(.enabled(if: LiveMilvus.managementEndpoint != nil, "needs MILVUS_BACKUP_TEST_MILVUS_MANAGEMENT"))

@@ -7,7 +7,8 @@ final class ManualClock: Sendable {
     private struct State {
         var now = ContinuousClock.now
         var nextID = 0
-        var sleeping: [Int: (deadline: ContinuousClock.Instant, continuation: CheckedContinuation<Void, any Error>)] = [:]
+        var sleeping: [Int: (deadline: ContinuousClock.Instant, continuation: CheckedContinuation<Void, any Error>)] =
+            [:]
     }
 
     private let state = Mutex(State())

@@ -109,7 +109,8 @@ import Testing
             text: "asking for import job 448 failed: HTTP 502 from http://m:19530/v2/vectordb/jobs/import/describe"),
         Failure(
             reply: .json("<html>"), code: .corrupted,
-            text: "asking for import job 448: the answer of http://m:19530/v2/vectordb/jobs/import/describe is not what it "
+            text:
+                "asking for import job 448: the answer of http://m:19530/v2/vectordb/jobs/import/describe is not what it "
                 + "should be"),
         Failure(
             reply: .json(#"{"code":0,"data":{}}"#), code: .protocolViolation,

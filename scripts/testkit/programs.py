@@ -17,7 +17,7 @@ from .processes import wait_until
 BINARIES = Path(os.environ.get("MILVUS_BACKUP_TEST_BINARIES") or REPOSITORY / ".build" / "release")
 
 
-def configuration(milvus, backup_store, backup_bucket, backup_root="backup", token="testbed-token", log=None):
+def configuration(milvus, backup_store, backup_bucket, backup_root="backup", token="testbed-token-0123456789", log=None):
     """A version 2 configuration: `milvus` (of the layout) backed up into a bucket of `backup_store`."""
 
     def storage(service, bucket, root):
@@ -39,7 +39,8 @@ def configuration(milvus, backup_store, backup_bucket, backup_root="backup", tok
             "etcd": {"endpoints": [f"{HOST}:{milvus.etcd_port}"], "rootPath": "by-dev"},
             "storage": storage(milvus.store, milvus.bucket, milvus.root),
         },
-        "backup": {"storage": storage(backup_store, backup_bucket, backup_root)},
+        # Small shards, so that little data is enough for several agents.
+        "backup": {"storage": storage(backup_store, backup_bucket, backup_root), "shard": {"maxSizeMiB": 4}},
         "coordinator": {"token": token},
     }
 

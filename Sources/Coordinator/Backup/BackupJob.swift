@@ -36,7 +36,8 @@ struct BackupJob: Sendable {
     }
 
     private func make(
-        _ selection: CollectionSelection, _ server: ServerInfo, _ dispatcher: Dispatcher, _ pause: GarbageCollectionPause
+        _ selection: CollectionSelection, _ server: ServerInfo, _ dispatcher: Dispatcher,
+        _ pause: GarbageCollectionPause
     ) async throws -> BackupInfo {
         var backup = BackupInfo(id: context.id, name: request.name)
         backup.milvusVersion = server.version
@@ -95,7 +96,9 @@ struct BackupJob: Sendable {
                 return try await copying.copyData(of: flushed)
             }.compactMap { $0 }
         }
-        let described = try await mapInParallel(names, limit: limit) { try await copying.describe($0) }.compactMap { $0 }
+        let described = try await mapInParallel(names, limit: limit) { try await copying.describe($0) }.compactMap {
+            $0
+        }
         let flush = try await timer.measureMilvus(.flush) { try await milvus.flushAllAndWait() }
         backup.flushAllMessages = flush.messages.mapValues { base64Encoded($0) }
         backup.controlChannelName = flush.controlChannel

@@ -30,7 +30,8 @@ struct SegmentLogLister: Sendable {
         collectionID: Int64, partitionID: Int64, segments: [Milvus.PersistentSegment]
     ) async throws -> [SegmentBackup] {
         var found = Dictionary(
-            segments.map { ($0.id, SegmentBackup($0, collectionID: collectionID)) }, uniquingKeysWith: { first, _ in first })
+            segments.map { ($0.id, SegmentBackup($0, collectionID: collectionID)) },
+            uniquingKeysWith: { first, _ in first })
         for kind in [LogKind.insert, .delta] where kind == .delta || partitionID != SegmentBackup.allPartitions {
             let prefix = paths.partitionPrefix(kind, collectionID: collectionID, partitionID: partitionID)
             try await store.forEachPage(prefix: prefix) { page in
@@ -81,7 +82,8 @@ extension SegmentBackup {
         if insertLogs.isEmpty {
             guard rowCount > 0 else { return false }
             throw BackupError(
-                .corrupted, "segment \(segmentID) of collection \(collectionID) has \(rowCount) rows and no insert logs",
+                .corrupted,
+                "segment \(segmentID) of collection \(collectionID) has \(rowCount) rows and no insert logs",
                 hint: "Milvus may be compacting; try again", isRetryable: true)
         }
         var expected: (field: Int64, count: Int)?

@@ -36,7 +36,8 @@ enum CommandTree {
         ],
         examples: [
             Command.Example("milvus-backup create -n nightly", "back everything up"),
-            Command.Example("milvus-backup restore -n nightly --suffix _bak --rebuild_index", "restore beside what is there"),
+            Command.Example(
+                "milvus-backup restore -n nightly --suffix _bak --rebuild_index", "restore beside what is there"),
         ],
         subcommands: [create, restore, list, get, delete, check, config, version])
 
@@ -48,7 +49,8 @@ enum CommandTree {
             help: "Let agents dial in here and do the copying. Any address but a loopback one needs a token. "
                 + "Configuration: coordinator.listen."),
         Option(
-            "min-agents", placeholder: "N", help: "Wait for this many agents before the work begins.", defaultValue: "0"),
+            "min-agents", placeholder: "N", help: "Wait for this many agents before the work begins.", defaultValue: "0"
+        ),
     ]
 
     private static let create = Command(
@@ -65,13 +67,19 @@ enum CommandTree {
                 help: "The backup's name: letters, digits and underscores. Default: backup_ and the time."),
             Option(
                 "filter", placeholder: "LIST",
-                help: "What to back up: db.* (all of a database), db.coll, coll, db. (the database alone); separated by "
+                help:
+                    "What to back up: db.* (all of a database), db.coll, coll, db. (the database alone); separated by "
                     + "commas. Default: everything."),
-            Option("colls", short: "c", aliases: ["collections"], placeholder: "LIST", help: "Collections: coll or db.coll, separated by commas."),
-            Option("databases", short: "d", placeholder: "LIST", help: "Databases, each as a whole, separated by commas."),
+            Option(
+                "colls", short: "c", aliases: ["collections"], placeholder: "LIST",
+                help: "Collections: coll or db.coll, separated by commas."),
+            Option(
+                "databases", short: "d", placeholder: "LIST", help: "Databases, each as a whole, separated by commas."),
             Option(
                 "database_collections", short: "a", placeholder: "JSON",
-                help: "Databases and collections, as in {\"db1\":[\"c1\"],\"db2\":[]}; an empty list is the whole database."),
+                help:
+                    "Databases and collections, as in {\"db1\":[\"c1\"],\"db2\":[]}; an empty list is the whole database."
+            ),
             .flag("force", short: "f", help: "Do not flush: back up what is in Milvus' store already."),
             .flag("meta_only", help: "Back up databases, schemas, partitions and indexes, and no data."),
             Option(
@@ -97,7 +105,9 @@ enum CommandTree {
             Option(
                 "filter", placeholder: "LIST",
                 help: "What to restore, by the names after renaming: db.*, db.coll, coll, separated by commas."),
-            Option("collections", short: "c", aliases: ["colls"], placeholder: "LIST", help: "Collections of the backup: coll or db.coll."),
+            Option(
+                "collections", short: "c", aliases: ["colls"], placeholder: "LIST",
+                help: "Collections of the backup: coll or db.coll."),
             Option("databases", short: "d", placeholder: "LIST", help: "Databases of the backup."),
             Option(
                 "database_collections", short: "a", placeholder: "JSON",

@@ -56,7 +56,8 @@ struct ParameterTable {
     private let rows: [[String]]
 
     init(_ parameters: [ResolvedParameter]) {
-        rows = [["PARAMETER", "VALUE", "SOURCE", "SOURCE_KEY"]]
+        rows =
+            [["PARAMETER", "VALUE", "SOURCE", "SOURCE_KEY"]]
             + parameters.map { [$0.name, $0.value, $0.source.rawValue, $0.sourceKey] }
     }
 

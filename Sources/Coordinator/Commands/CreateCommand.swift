@@ -14,7 +14,8 @@ struct CreateCommand: CommandImplementation {
         let outcome = try await BackupJob(request: request, context: context).run()
         let report = timer.report()
         let backup = outcome.result
-        print("backup \(backup.name): \(counted(backup.collections.count, "collection")), \(formattedBytes(backup.size))")
+        print(
+            "backup \(backup.name): \(counted(backup.collections.count, "collection")), \(formattedBytes(backup.size))")
         JobSummary(shares: outcome.shares, times: report).print()
         print("create backup success")
         print("duration:\(formatted(report.whole.seconds, decimals: 2)) s")

@@ -13,7 +13,8 @@ struct JobSummary {
             let failures = share.failures > 0 ? ", \(counted(share.failures, "failed shard"))" : ""
             let losses = share.losses > 0 ? ", \(counted(share.losses, "lost shard"))" : ""
             Swift.print(
-                "\(share.agent): \(counted(share.done.objects, "object")), \(share.done.bytes) bytes\(failures)\(losses)")
+                "\(share.agent): \(counted(share.done.objects, "object")), \(share.done.bytes) bytes\(failures)\(losses)"
+            )
         }
         Swift.print("time of each phase:")
         for line in times.lines { Swift.print(line) }

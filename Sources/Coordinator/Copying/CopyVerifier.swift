@@ -14,7 +14,8 @@ struct CopyVerifier: Sendable {
     func verify(_ collection: CollectionBackup) async throws {
         let segments = collection.partitions.flatMap(\.segments) + collection.l0Segments
         let id = collection.collectionID
-        async let inserts: Void = verify(.insert, of: segments, below: paths.collectionPrefix(.insert, collectionID: id))
+        async let inserts: Void = verify(
+            .insert, of: segments, below: paths.collectionPrefix(.insert, collectionID: id))
         async let deltas: Void = verify(.delta, of: segments, below: paths.collectionPrefix(.delta, collectionID: id))
         try await inserts
         try await deltas

@@ -22,6 +22,7 @@ struct AgentPort: Sendable {
                 .configuration, "agents are to dial in at \(address), which others can reach, and there is no token",
                 hint: "set coordinator.token (or MILVUS_BACKUP_TOKEN) here and on the agents, or listen on 127.0.0.1")
         }
+        let token = try Secret.handshakeToken(settings.token)
         let logger = services.logger.labeled("agents")
         let probes = StoreProbes(services: services)
         let policy = HandshakePolicy(
@@ -33,7 +34,7 @@ struct AgentPort: Sendable {
             await withDiscardingTaskGroup { group in
                 for await channel in listener.connections {
                     group.addTask {
-                        await welcome(channel, policy: policy, token: settings.token, probes, dispatcher, logger)
+                        await welcome(channel, policy: policy, token: token, probes, dispatcher, logger)
                     }
                 }
                 // Nobody comes any more: those who work are told to end, those who do not speak are cut off.
@@ -46,7 +47,7 @@ struct AgentPort: Sendable {
     }
 
     private static func welcome(
-        _ channel: CoordinatorChannel, policy: HandshakePolicy, token: Secret, _ probes: StoreProbes,
+        _ channel: CoordinatorChannel, policy: HandshakePolicy, token: Secret?, _ probes: StoreProbes,
         _ dispatcher: Dispatcher, _ logger: Logger
     ) async {
         do {
@@ -54,7 +55,7 @@ struct AgentPort: Sendable {
                 try await probes.expected()
             }
             await dispatcher.serve(channel, name: hello.name, instance: hello.instance, capacity: hello.capacity)
-        } catch where !Task.isCancelled {
+        } catch  where !Task.isCancelled {
             logger.warn("agent refused", ["from": channel.peer, "why": BackupError(wrapping: error).description])
         } catch {}
     }

@@ -52,7 +52,8 @@ struct CollectionCreation: Sendable {
         guard schema.enableDynamicField, server.features.contains(.addCollectionField) else { return .max }
         if let dynamic = schema.fields.first(where: \.isDynamic) { return dynamic.fieldID }
         let structs = schema.structArrayFields
-        let ids = Set(schema.fields.map(\.fieldID) + structs.map(\.fieldID) + structs.flatMap { $0.fields.map(\.fieldID) })
+        let ids = Set(
+            schema.fields.map(\.fieldID) + structs.map(\.fieldID) + structs.flatMap { $0.fields.map(\.fieldID) })
         let firstUserField: Int64 = 100
         return (firstUserField...).first { !ids.contains($0) } ?? .max
     }

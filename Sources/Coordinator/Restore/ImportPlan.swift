@@ -67,7 +67,8 @@ struct ImportPlan: Sendable {
             let groups = Dictionary(grouping: withRows, by: \.groupID)
             guard groups[0] == nil || groups.count == 1 else {
                 throw BackupError(
-                    .corrupted, "partition \(partition.name) of \(collection.qualifiedName) has segments with and "
+                    .corrupted,
+                    "partition \(partition.name) of \(collection.qualifiedName) has segments with and "
                         + "without a group")
             }
             rows += groups.sorted { $0.key < $1.key }.map { id, segments in

@@ -31,7 +31,9 @@ struct RestoreJob: Sendable {
         let selection = try RestoreSelection(backup, request: request)
         let imports = try selection.items.map { request.metaOnly ? nil : try ImportPlan($0.source) }
         try selection.check(server)
-        try await timer.measureMilvus(.checkName) { try await checkExistence(of: selection.items.map(\.target), server) }
+        try await timer.measureMilvus(.checkName) {
+            try await checkExistence(of: selection.items.map(\.target), server)
+        }
         if !request.metaOnly { try await verify(selection) }
         logger.info(
             "restoring", ["backup": request.backupName, "collections": selection.items.count, "milvus": server.version])
@@ -63,7 +65,9 @@ struct RestoreJob: Sendable {
             if exists, !request.skipsCreation, !request.dropsExistingCollections {
                 throw BackupError(
                     .alreadyExists, "restore: collection already exist, \(name)",
-                    hint: "restore under another name with --suffix or --rename, or replace it with --drop_exist_collection")
+                    hint:
+                        "restore under another name with --suffix or --rename, or replace it with --drop_exist_collection"
+                )
             }
             if !exists, request.skipsCreation {
                 throw BackupError(.notFound, "restore: collection not exist, \(name)")

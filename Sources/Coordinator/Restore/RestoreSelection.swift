@@ -81,7 +81,9 @@ struct RestoreSelection: Sendable {
         }
         for item in items {
             let segments = item.source.partitions.flatMap(\.segments)
-            if !server.features.contains(.importJobs), !item.source.l0Segments.isEmpty || segments.contains(where: \.isL0) {
+            if !server.features.contains(.importJobs),
+                !item.source.l0Segments.isEmpty || segments.contains(where: \.isL0)
+            {
                 throw BackupError(
                     .unsupported,
                     "collection \(item.source.qualifiedName) has segments of deletions (L0), which Milvus "

@@ -103,7 +103,7 @@ extension Secret {
     /// A token as a handshake uses it: an empty one is none.
     ///
     /// - Throws: ``BackupError/Code/configuration`` when it is too short to be safe.
-    static func handshakeToken(_ token: Secret?) throws(BackupError) -> Secret? {
+    package static func handshakeToken(_ token: Secret?) throws(BackupError) -> Secret? {
         guard let token, !token.isEmpty else { return nil }
         guard token.exposed.utf8.count >= HandshakeTranscript.minimumTokenLength else {
             throw BackupError(
