@@ -16,7 +16,8 @@ struct Program: Sendable {
             }
             return .success
         } catch {
-            let failure = BackupError(wrapping: error)
+            // Whatever a call that was cut off says of it: the user knows why.
+            let failure = Task.isCancelled ? BackupError(.canceled, "canceled") : BackupError(wrapping: error)
             writeAll("Error: \(failure.description)\n", to: STDERR_FILENO)
             return ExitCode(failure)
         }
