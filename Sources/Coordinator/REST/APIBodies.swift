@@ -1,0 +1,136 @@
+import BackupFormat
+import JSON
+import Support
+
+/// The body of `POST /create`.
+struct CreateBody: Sendable {
+    var request: BackupRequest
+    var isAsynchronous: Bool
+    /// Replaces the configured root of backups for this request alone.
+    var backupRoot: String?
+    /// Switches the pause of garbage collection on where the configuration has it off.
+    var pausesGarbageCollection: Bool
+    /// Base URL of Milvus' management interface, in place of the configured one.
+    var managementEndpoint: String?
+
+    /// - Throws: `invalidArgument` that names the key.
+    init(_ body: JSONValue) throws {
+        let name = try body.string("backup_name") ?? ""
+        try BackupName.validate(name)
+        request = BackupRequest(name: name)
+        request.filter = try CreateBody.filter(body)
+        request.strategy = try CreateBody.strategy(body)
+        isAsynchronous = try body.bool("async") ?? false
+        backupRoot = try body.text("backup_root_path")
+        pausesGarbageCollection = try body.bool("gc_pause_enable") ?? false
+        managementEndpoint = try body.text("gc_pause_address")
+        if let format = try body.text("format"), !["auto", "binlog"].contains(format) {
+            throw BackupError(.invalidArgument, "invalid format \(format), only support auto, binlog")
+        }
+        for key in ["rbac", "with_index_extra"] where try body.bool(key) ?? false {
+            throw BackupError(.unsupported, "\(key) is not supported yet")
+        }
+    }
+
+    private static func filter(_ body: JSONValue) throws -> CollectionFilter {
+        if let filter = try body.object("filter") { return try CollectionFilter(collectionsByDatabase: filter) }
+        return try body.sourceFilter()
+    }
+
+    private static func strategy(_ body: JSONValue) throws -> BackupRequest.Strategy {
+        if let name = try body.text("strategy") {
+            guard let strategy = BackupRequest.Strategy(rawValue: name) else {
+                let names = BackupRequest.Strategy.allCases.map(\.rawValue).joined(separator: ", ")
+                throw BackupError(.invalidArgument, "invalid strategy \(name), only support \(names)")
+            }
+            return strategy
+        }
+        if try body.bool("force") ?? false { return .skipFlush }
+        return try body.bool("meta_only") ?? false ? .metaOnly : .automatic
+    }
+}
+
+/// The body of `POST /restore`.
+struct RestoreBody: Sendable {
+    var request: RestoreRequest
+    var requestID: String
+    /// Empty for one that is generated.
+    var id: String
+    var isAsynchronous: Bool
+    /// Replace the configured bucket and root of backups for this request alone.
+    var bucket: String?
+    var root: String?
+
+    /// - Throws: `invalidArgument` that names the key.
+    init(_ body: JSONValue) throws {
+        request = RestoreRequest(backupName: try body.string("backup_name") ?? "")
+        try BackupName.validateExisting(request.backupName)
+        requestID = try body.string("requestId") ?? ""
+        id = try body.string("id") ?? ""
+        isAsynchronous = try body.bool("async") ?? false
+        bucket = try body.text("bucket_name")
+        root = try body.text("path")
+        request.sourceFilter = try body.sourceFilter()
+        try readNames(body)
+        request.metaOnly = try body.bool("metaOnly") ?? false
+        request.restoresIndexes = try body.bool("restoreIndex") ?? false
+        request.usesAutoIndex = try body.bool("useAutoIndex") ?? false
+        request.dropsExistingCollections = try body.bool("dropExistCollection") ?? false
+        request.dropsExistingIndexes = try body.bool("dropExistIndex") ?? false
+        request.skipsCreation = try body.bool("skipCreateCollection") ?? false
+        guard !request.dropsExistingCollections || !request.skipsCreation else {
+            throw BackupError(
+                .invalidArgument, "drop_exist_collection and skip_create_collection cannot be true at the same time")
+        }
+        guard RestoreBody.isPathSafe(id) else {
+            throw BackupError(.invalidArgument, "id: only letters, digits, - and _ are allowed, at most 128 of them")
+        }
+    }
+
+    private mutating func readNames(_ body: JSONValue) throws {
+        let suffix = try body.string("collection_suffix") ?? ""
+        let renames = try body.stringMap("collection_renames") ?? [:]
+        if let plan = try body.object("restorePlan") {
+            for (value, name) in [(!suffix.isEmpty, "suffix"), (!renames.isEmpty, "renames")] where value {
+                throw BackupError(
+                    .invalidArgument, "restore plan and collection \(name) cannot be set at the same time")
+            }
+            let plan = try RestorePlan(plan)
+            request.mapper = plan.mapper
+            request.targetFilter = plan.filter
+        } else if !renames.isEmpty {
+            request.mapper = try NameMapper(renames: renames.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+        } else {
+            request.mapper = try NameMapper(suffix: suffix)
+        }
+        if let filter = body["db_collections_after_rename"] {
+            request.targetFilter = try CollectionFilter(
+                databaseCollections: filter, name: "db_collections_after_rename")
+        }
+    }
+
+    /// The id becomes part of a key.
+    private static func isPathSafe(_ id: String) -> Bool {
+        id.utf8.count <= 128
+            && id.utf8.allSatisfy { byte in
+                let letter = byte | 0x20
+                return (0x61...0x7a).contains(letter) || (0x30...0x39).contains(byte) || byte == 0x2d || byte == 0x5f
+            }
+    }
+}
+
+extension JSONValue {
+    /// `db_collections` goes before `collection_names`.
+    fileprivate func sourceFilter() throws -> CollectionFilter {
+        if let databases = self["db_collections"] {
+            return try CollectionFilter(databaseCollections: databases, name: "db_collections")
+        }
+        return try CollectionFilter(collectionNames: try strings("collection_names") ?? [])
+    }
+
+    /// A text that is not empty.
+    fileprivate func text(_ key: String) throws -> String? {
+        let text = try string(key) ?? ""
+        return text.isEmpty ? nil : text
+    }
+}

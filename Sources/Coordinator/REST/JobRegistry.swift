@@ -1,0 +1,110 @@
+import BackupFormat
+import Support
+
+/// The jobs of a server: those that run, and the last ones that have ended.
+actor JobRegistry {
+    enum Kind: Sendable { case backup, restore }
+
+    struct Entry: Sendable {
+        let id: String
+        let kind: Kind
+        /// Of the backup that is made or restored.
+        let name: String
+        let monitor: JobMonitor
+        var state = JobState.initial
+        var message = ""
+        var start = Timestamp.now()
+        var end: Timestamp?
+        var task: Task<Void, Never>?
+
+        var isRunning: Bool { end == nil }
+        /// Percent.
+        var progress: Int32 {
+            switch state {
+            case .initial: 1
+            case .executing: monitor.progress
+            case .success: 100
+            case .failed: 0
+            }
+        }
+    }
+
+    /// Jobs that have ended and are remembered.
+    private static let memory = 1000
+
+    private var entries: [String: Entry] = [:]
+    private var backups: [String: String] = [:]
+    private var ended = FirstInFirstOut<String>()
+
+    /// Takes a job in and starts it.
+    ///
+    /// - Throws: `alreadyExists` when the id is in use, or when a backup of this name is being made.
+    func start(
+        _ kind: Kind, id: String, name: String, monitor: JobMonitor,
+        _ body: @escaping @Sendable () async throws -> Void
+    ) throws {
+        if let other = entries[id] {
+            throw BackupError(.alreadyExists, "there is a job with id \(id) (\(other.name))")
+        }
+        if kind == .backup, let other = backups[name], entries[other]?.isRunning ?? false {
+            throw BackupError(
+                .alreadyExists, "backup: add backup task to manager: \(name) (existing task \(other))")
+        }
+        var entry = Entry(id: id, kind: kind, name: name, monitor: monitor)
+        entry.state = .executing
+        entries[id] = entry
+        if kind == .backup { backups[name] = id }
+        entries[id]?.task = Task {
+            do {
+                try await body()
+                finish(id, failure: nil)
+            } catch {
+                finish(id, failure: Task.isCancelled ? BackupError(.canceled, "canceled") : BackupError(wrapping: error))
+            }
+        }
+    }
+
+    /// Waits for the end of a job.
+    func wait(for id: String) async -> Entry? {
+        await entries[id]?.task?.value
+        return entries[id]
+    }
+
+    func entry(_ id: String, _ kind: Kind) -> Entry? { entries[id].flatMap { $0.kind == kind ? $0 : nil } }
+
+    /// The last job that made a backup of this name, if it was here.
+    func backup(named name: String) -> Entry? { backups[name].flatMap { entries[$0] } }
+
+    /// Forgets a backup that was deleted, so that its name can be used again.
+    func forgetBackup(named name: String) {
+        guard let id = backups[name], entries[id]?.isRunning == false else { return }
+        backups[name] = nil
+        entries[id] = nil
+    }
+
+    /// Stops a job. It goes on to its end in good order.
+    ///
+    /// - Returns: false when there is none that runs.
+    func cancel(_ id: String) -> Bool {
+        guard let entry = entries[id], entry.isRunning else { return false }
+        entry.task?.cancel()
+        return true
+    }
+
+    func cancelAll() async {
+        let running = entries.values.filter(\.isRunning).compactMap(\.task)
+        for task in running { task.cancel() }
+        for task in running { await task.value }
+    }
+
+    private func finish(_ id: String, failure: BackupError?) {
+        entries[id]?.state = failure == nil ? .success : .failed
+        entries[id]?.message = failure?.description ?? ""
+        entries[id]?.end = .now()
+        ended.append(id)
+        while ended.count > Self.memory, let oldest = ended.popFirst() {
+            if let name = entries[oldest]?.name, backups[name] == oldest { backups[name] = nil }
+            entries[oldest] = nil
+        }
+    }
+}
