@@ -45,6 +45,7 @@ let package = Package(
     products: [
         .executable(name: "milvus-backup", targets: ["Coordinator"]),
         .executable(name: "milvus-backup-agent", targets: ["Agent"]),
+        .executable(name: "copy-benchmark", targets: ["CopyBenchmark"]),
     ],
     targets: [
         // MARK: C libraries
@@ -93,6 +94,14 @@ let package = Package(
             ]),
 
         // MARK: Tests
+        .executableTarget(
+            name: "CopyBenchmark",
+            dependencies: [
+                "Support", "CommandLineInterface", "HTTP", "Configuration", "ConfiguredStores", "ConfiguredWorker",
+                "CopyWorker", "ObjectStorage", "ShardProtocol", "ShardScheduling", "ShardTransport",
+            ],
+            path: "Tests/CopyBenchmark",
+            swiftSettings: settings),
         .target(
             name: "ObjectStorageTesting",
             dependencies: ["Support", "ObjectStorage", "CCrypto"],

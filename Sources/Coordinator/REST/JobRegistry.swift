@@ -59,7 +59,8 @@ actor JobRegistry {
                 try await body()
                 finish(id, failure: nil)
             } catch {
-                finish(id, failure: Task.isCancelled ? BackupError(.canceled, "canceled") : BackupError(wrapping: error))
+                finish(
+                    id, failure: Task.isCancelled ? BackupError(.canceled, "canceled") : BackupError(wrapping: error))
             }
         }
     }
