@@ -50,6 +50,7 @@ struct BackupJob: Sendable {
         backup.databases = try await timer.measureMilvus(.listCollections) {
             try await describe(databases: selection.databases, server: server)
         }
+        context.monitor.plan(selection.collections)
         let copying = CollectionBackupTask(
             backupName: request.name, context: context, dispatcher: dispatcher, pause: pause)
         backup.collections = try await collect(selection.collections, server: server, copying, into: &backup)

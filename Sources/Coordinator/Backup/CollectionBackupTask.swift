@@ -20,6 +20,7 @@ struct CollectionBackupTask: Sendable {
 
     /// Nil for a collection whose data lies outside of Milvus.
     func describe(_ name: CollectionName) async throws -> CollectionBackup? {
+        context.monitor.begin(name)
         var collection = try await timer.measureMilvus(.describe) { try await milvus.describeForBackup(name) }
         collection?.id = context.id
         return collection
@@ -50,13 +51,18 @@ struct CollectionBackupTask: Sendable {
         let plan = CopyPlan(
             source: milvusPaths, destination: backupPaths, mode: context.transferMode,
             maximumGroupSize: context.configuration.backup.maximumSegmentGroupSize, limits: context.shardLimits)
+        let (name, monitor) = (planned.qualifiedName, context.monitor)
+        monitor.setSize(planned.size, of: name)
         await dispatcher.announce(plan.amount(of: planned), job: context.id)
         try await timer.measure(.copy) {
-            try await dispatcher.copy(plan.shards(of: planned), job: context.id, lane: planned.collectionID)
+            try await dispatcher.copy(plan.shards(of: planned), job: context.id, lane: planned.collectionID) {
+                monitor.advance(name, by: $0)
+            }
         }
         try await timer.measure(.verify) {
             try await CopyVerifier(store: context.stores.backup, paths: backupPaths).verify(planned)
         }
+        monitor.finish(name)
         await pause.end(collection: collection.collectionID)
         context.logger.info(
             "collection copied",

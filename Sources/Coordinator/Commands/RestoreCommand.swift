@@ -10,7 +10,7 @@ struct RestoreCommand: CommandImplementation {
         let timer = PhaseTimer()
         let context = JobContext(
             id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: timer,
-            workforce: try Workforce.Plan(invocation, environment.configuration), liveLine: environment.liveLine)
+            workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine)
         let outcome = try await RestoreJob(request: request, context: context).run()
         let report = timer.report()
         print("backup \(request.backupName): \(counted(outcome.result.count, "collection")) restored")

@@ -6,6 +6,7 @@ import Support
 struct DispatchedJob {
     /// Shards somebody waits for together: those of a collection, or of one segment group.
     private struct Batch {
+        let onProgress: @Sendable (Int64) -> Void
         var open = 0
         var waiting: CheckedContinuation<Void, any Error>?
     }
@@ -26,9 +27,10 @@ struct DispatchedJob {
     /// Shards that were handed in and are not done.
     var openShards: Int { batchOfShard.count }
 
-    mutating func openBatch() -> Int {
+    /// - Parameter onProgress: told the bytes of every shard that is done.
+    mutating func openBatch(_ onProgress: @escaping @Sendable (Int64) -> Void) -> Int {
         defer { nextBatch += 1 }
-        batches[nextBatch] = Batch()
+        batches[nextBatch] = Batch(onProgress: onProgress)
         return nextBatch
     }
 
@@ -42,8 +44,9 @@ struct DispatchedJob {
         return shard
     }
 
-    mutating func finished(shard: Int) {
-        guard let batch = batchOfShard.removeValue(forKey: shard) else { return }
+    mutating func finished(_ shard: Shard) {
+        guard let batch = batchOfShard.removeValue(forKey: shard.id) else { return }
+        batches[batch]?.onProgress(shard.bytes)
         batches[batch]?.open -= 1
         if batches[batch]?.open == 0, let waiting = batches[batch]?.waiting {
             batches[batch] = nil

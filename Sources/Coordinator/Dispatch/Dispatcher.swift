@@ -63,10 +63,15 @@ actor Dispatcher {
     /// They are taken from the sequence as fast as the agents work, so that a plan of any size costs little memory. Their
     /// ids are given here. When the calling task is cancelled, the whole job is.
     ///
-    /// - Parameter lane: shards of one lane go out in order, the lanes take turns.
+    /// - Parameters:
+    ///   - lane: shards of one lane go out in order, the lanes take turns.
+    ///   - onProgress: told the bytes of every shard that is done.
     /// - Throws: ``BackupError`` that names the object that could not be copied and says why; the job is over then.
-    func copy(_ shards: sending some Sequence<Shard>, job: String, lane: Int64) async throws {
-        guard let batch = jobs[job]?.openBatch() else { throw BackupError(.canceled, "the job is over") }
+    func copy(
+        _ shards: sending some Sequence<Shard>, job: String, lane: Int64,
+        onProgress: @escaping @Sendable (Int64) -> Void = { _ in }
+    ) async throws {
+        guard let batch = jobs[job]?.openBatch(onProgress) else { throw BackupError(.canceled, "the job is over") }
         try await withTaskCancellationHandler {
             for shard in shards {
                 try await waitForRoom(job)
@@ -247,7 +252,7 @@ actor Dispatcher {
             if let reason = finished.fallback {
                 logger.warn("the store does not copy by itself, streaming instead", ["agent": agent, "why": reason])
             }
-            jobs[lease.job]?.finished(shard: lease.shard)
+            jobs[lease.job]?.finished(finished.shard)
         case .jobFailed(let failure): fail(job: lease.job, failure.error)
         case .late:
             logger.info("late report dropped", ["shard": lease.shard, "agent": agent, "epoch": lease.epoch])

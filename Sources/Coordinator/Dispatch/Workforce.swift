@@ -1,81 +1,56 @@
 import Configuration
-import ConfiguredWorker
-import CopyWorker
-import ObjectStorage
-import ShardProtocol
-import ShardScheduling
 import ShardTransport
 import Support
 
-/// Who does the copying: agents on other hosts, or one worker inside this process.
-enum Workforce {
+/// Who does the copying of a job.
+enum Workforce: Sendable {
+    /// Workers of the job's own, for as long as it runs.
+    case own(Plan)
+    /// Those of the server, which its jobs share.
+    case shared(WorkerPool)
+
     struct Plan: Sendable {
-        /// Where agents dial in; nil for the worker inside.
+        /// Where agents dial in; nil for a worker inside this process.
         var listen: HostPort?
         /// Agents to wait for before the work begins.
         var minimumAgents = 0
     }
 
-    /// Runs `body` with workers at its dispatcher, and sends them home afterwards.
-    static func run<Result: Sendable>(
-        _ plan: Plan, services: Services, timer: PhaseTimer,
-        _ body: @Sendable (Dispatcher) async throws -> Result
-    ) async throws -> Result {
-        var settings = Dispatcher.Settings()
-        settings.policy = .init(
-            leaseDuration: services.configuration.coordinator.lease,
-            maximumFailures: services.configuration.coordinator.maximumShardFailures)
-        let dispatcher = Dispatcher(settings: settings, logger: services.logger.labeled("dispatch"))
-        guard let address = plan.listen else {
-            return try await withInnerWorker(of: dispatcher, services) { try await body(dispatcher) }
+    /// Whether agents do the copying, and not this process.
+    var hasAgents: Bool {
+        switch self {
+        case .own(let plan): plan.listen != nil
+        case .shared(let pool): pool.address != nil
         }
-        let port = try await AgentPort.open(address, dispatcher: dispatcher, services: services)
-        do {
-            try await timer.measure(.waitForAgents) {
-                try await waitForAgents(plan.minimumAgents, dispatcher, port.address, services.logger)
+    }
+
+    /// Runs `body` with workers at its dispatcher.
+    func run<Result: Sendable>(
+        services: Services, timer: PhaseTimer, _ body: @Sendable (Dispatcher) async throws -> Result
+    ) async throws -> Result {
+        switch self {
+        case .shared(let pool): return try await body(pool.dispatcher)
+        case .own(let plan):
+            let pool = try await WorkerPool.open(listen: plan.listen, services: services)
+            do {
+                try await timer.measure(.waitForAgents) {
+                    try await Workforce.waitForAgents(plan.minimumAgents, pool, services.logger)
+                }
+                let result = try await body(pool.dispatcher)
+                await pool.close()
+                return result
+            } catch {
+                await pool.close()
+                throw error
             }
-            let result = try await body(dispatcher)
-            await port.close()
-            return result
-        } catch {
-            await port.close()
-            throw error
         }
     }
 
-    private static func withInnerWorker<Result: Sendable>(
-        of dispatcher: Dispatcher, _ services: Services, _ body: () async throws -> Result
-    ) async throws -> Result {
-        let configuration = services.configuration
-        let (inner, outer) = InProcessChannel<AgentMessage, CoordinatorMessage>.pair()
-        let limits = WorkerLimits(concurrency: configuration.transfer.concurrency)
-        let worker = services.equipment.makeWorker(
-            channel: inner, limits: limits, heartbeat: configuration.coordinator.heartbeat)
-        let working = Task { await worker.run() }
-        let serving = Task {
-            await dispatcher.serve(outer, name: "local", instance: "local", capacity: limits.capacity)
-        }
-        func end() async {
-            await dispatcher.shutDown()
-            _ = await working.value
-            await serving.value
-        }
-        do {
-            let result = try await body()
-            await end()
-            return result
-        } catch {
-            await end()
-            throw error
-        }
-    }
-
-    private static func waitForAgents(
-        _ count: Int, _ dispatcher: Dispatcher, _ address: HostAndPort, _ logger: Logger
-    ) async throws {
+    private static func waitForAgents(_ count: Int, _ pool: WorkerPool, _ logger: Logger) async throws {
+        guard let address = pool.address else { return }
         var lastMessage: ContinuousClock.Instant?
         while true {
-            let present = await dispatcher.workerCount
+            let present = await pool.dispatcher.workerCount
             if present >= count { return }
             let now = ContinuousClock.now
             if lastMessage.map({ now - $0 >= .seconds(3) }) ?? true {

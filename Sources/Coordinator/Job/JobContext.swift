@@ -13,7 +13,9 @@ struct JobContext: Sendable {
     let id: String
     let services: Services
     let timer: PhaseTimer
-    let workforce: Workforce.Plan
+    let workforce: Workforce
+    /// Shows the job to others.
+    var monitor = JobMonitor()
     /// Where the live progress goes; nil where standard error is no terminal.
     var liveLine: LiveLine?
 
@@ -52,7 +54,7 @@ struct JobContext: Sendable {
     func withWorkers<Result: Sendable>(
         backupName: String, _ body: @escaping @Sendable (Dispatcher) async throws -> Result
     ) async throws -> JobOutcome<Result> {
-        try await Workforce.run(workforce, services: services, timer: timer) { dispatcher in
+        try await workforce.run(services: services, timer: timer) { dispatcher in
             await dispatcher.begin(job: id, backupName: backupName)
             let display = ProgressDisplay(liveLine: liveLine, logger: logger)
             do {
@@ -77,7 +79,7 @@ struct JobContext: Sendable {
         snapshot.objectsTotal = max(announced.objects, progress.planned.objects)
         snapshot.bytesDone = progress.done.bytes + progress.inFlight.bytes
         snapshot.bytesTotal = max(announced.bytes, progress.planned.bytes)
-        if workforce.listen != nil { snapshot.agents = await dispatcher.workerCount }
+        if workforce.hasAgents { snapshot.agents = await dispatcher.workerCount }
         return snapshot
     }
 }

@@ -23,6 +23,17 @@ struct CollectionRestoreTask: Sendable {
     private var source: CollectionBackup { item.source }
 
     func run() async throws {
+        context.monitor.begin(target)
+        do {
+            try await restore()
+            context.monitor.finish(target)
+        } catch {
+            context.monitor.finish(target, failure: BackupError(wrapping: error))
+            throw error
+        }
+    }
+
+    private func restore() async throws {
         try await timer.measureMilvus(.createCollections) {
             try await create()
             try await createIndexes()
@@ -73,6 +84,7 @@ struct CollectionRestoreTask: Sendable {
     // MARK: The data
 
     private func restoreData(_ imports: ImportPlan) async throws {
+        context.monitor.setSize(source.size, of: target)
         let root = context.configuration.backup.storage.rootPath
         let backupPaths = BackupPaths(root: root, name: request.backupName)
         guard needsStaging else { return try await restore(imports, stagedBy: nil, at: backupPaths) }
@@ -95,6 +107,7 @@ struct CollectionRestoreTask: Sendable {
             try await forEachInParallel(stage, limit: 64) { unit in
                 try await staging?.stage(unit)
                 try await importer.run(unit, into: target, from: paths)
+                context.monitor.advance(target, by: unit.size)
             }
         }
     }

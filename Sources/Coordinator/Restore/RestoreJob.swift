@@ -29,6 +29,7 @@ struct RestoreJob: Sendable {
                     + "version of milvus-backup cannot restore")
         }
         let selection = try RestoreSelection(backup, request: request)
+        context.monitor.plan(selection.items.map(\.target))
         let imports = try selection.items.map { request.metaOnly ? nil : try ImportPlan($0.source) }
         try selection.check(server)
         try await timer.measureMilvus(.checkName) {

@@ -1,0 +1,46 @@
+import Configuration
+import ConfiguredWorker
+import CopyWorker
+import ShardProtocol
+import ShardScheduling
+import ShardTransport
+import Support
+
+/// The workers of a process and the dispatcher they work for: agents that dial in, or one worker inside this process.
+struct WorkerPool: Sendable {
+    let dispatcher: Dispatcher
+    /// Where agents dial in; nil for the worker inside.
+    let address: HostAndPort?
+    private let end: @Sendable () async -> Void
+
+    /// - Parameter listen: where agents dial in; nil for the worker inside.
+    static func open(listen: HostPort?, services: Services) async throws -> WorkerPool {
+        var settings = Dispatcher.Settings()
+        settings.policy.leaseDuration = services.configuration.coordinator.lease
+        settings.policy.maximumFailures = services.configuration.coordinator.maximumShardFailures
+        let dispatcher = Dispatcher(settings: settings, logger: services.logger.labeled("dispatch"))
+        guard let listen else { return withInnerWorker(dispatcher, services) }
+        let port = try await AgentPort.open(listen, dispatcher: dispatcher, services: services)
+        return WorkerPool(dispatcher: dispatcher, address: port.address) { await port.close() }
+    }
+
+    /// Sends the workers home, and waits until they have left.
+    func close() async { await end() }
+
+    private static func withInnerWorker(_ dispatcher: Dispatcher, _ services: Services) -> WorkerPool {
+        let configuration = services.configuration
+        let (inner, outer) = InProcessChannel<AgentMessage, CoordinatorMessage>.pair()
+        let limits = WorkerLimits(concurrency: configuration.transfer.concurrency)
+        let worker = services.equipment.makeWorker(
+            channel: inner, limits: limits, heartbeat: configuration.coordinator.heartbeat)
+        let working = Task { await worker.run() }
+        let serving = Task {
+            await dispatcher.serve(outer, name: "local", instance: "local", capacity: limits.capacity)
+        }
+        return WorkerPool(dispatcher: dispatcher, address: nil) {
+            await dispatcher.shutDown()
+            _ = await working.value
+            await serving.value
+        }
+    }
+}
