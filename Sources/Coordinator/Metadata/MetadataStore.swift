@@ -95,6 +95,23 @@ struct MetadataStore: Sendable {
         return names.filter { !$0.isEmpty }
     }
 
+    /// The finished backups without their collections, in the order of their names.
+    ///
+    /// - Parameter onProblem: told of a backup that cannot be read; it is left out.
+    func summaries(onProblem: @escaping @Sendable (BackupError) -> Void) async throws -> [BackupInfo] {
+        try await mapInParallel(try await directoryNames(), limit: 32) { name -> BackupInfo? in
+            let key = BackupPaths(root: backupRoot, name: name).metadata(.backup)
+            do {
+                return try await store.getStreamed(key) { try MetadataReader.readSummary($0) }
+            } catch let error as BackupError where error.code == .notFound {
+                return nil
+            } catch let error as BackupError where error.code == .corrupted {
+                onProblem(error.prefixed("backup \(name) cannot be read"))
+                return nil
+            }
+        }.compactMap { $0 }
+    }
+
     /// Deletes everything of a backup, its metadata first so that nobody restores what is going away.
     ///
     /// - Returns: the number of objects deleted; 0 when there was nothing of this name.

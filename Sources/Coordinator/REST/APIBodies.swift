@@ -72,6 +72,7 @@ struct RestoreBody: Sendable {
         root = try body.text("path")
         request.sourceFilter = try body.sourceFilter()
         try readNames(body)
+        try readChanges(body)
         request.metaOnly = try body.bool("metaOnly") ?? false
         request.restoresIndexes = try body.bool("restoreIndex") ?? false
         request.usesAutoIndex = try body.bool("useAutoIndex") ?? false
@@ -81,6 +82,12 @@ struct RestoreBody: Sendable {
         guard !request.dropsExistingCollections || !request.skipsCreation else {
             throw BackupError(
                 .invalidArgument, "drop_exist_collection and skip_create_collection cannot be true at the same time")
+        }
+        for key in ["rbac", "truncateBinlogByTs"] where try body.bool(key) ?? false {
+            throw BackupError(.unsupported, "\(key) is not supported yet")
+        }
+        if let keys = try body.stringMap("ezkMapping"), !keys.isEmpty {
+            throw BackupError(.unsupported, "ezkMapping is not supported yet")
         }
         guard RestoreBody.isPathSafe(id) else {
             throw BackupError(.invalidArgument, "id: only letters, digits, - and _ are allowed, at most 128 of them")
@@ -98,6 +105,7 @@ struct RestoreBody: Sendable {
             let plan = try RestorePlan(plan)
             request.mapper = plan.mapper
             request.targetFilter = plan.filter
+            request.changes.overrides = plan.overrides
         } else if !renames.isEmpty {
             request.mapper = try NameMapper(renames: renames.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
         } else {
@@ -107,6 +115,19 @@ struct RestoreBody: Sendable {
             request.targetFilter = try CollectionFilter(
                 databaseCollections: filter, name: "db_collections_after_rename")
         }
+    }
+
+    private mutating func readChanges(_ body: JSONValue) throws {
+        let shardCount = try body.int64("maxShardNum") ?? 0
+        guard (0...Int64(Int32.max)).contains(shardCount) else {
+            throw BackupError(.invalidArgument, "maxShardNum must be a number from 0 on")
+        }
+        request.changes.maximumShardCount = Int32(shardCount)
+        guard let skipped = try body.object("skipParams") else { return }
+        request.changes.skippedCollectionProperties = Set(try skipped.strings("collectionProperties") ?? [])
+        request.changes.skippedFieldTypeParameters = Set(try skipped.strings("fieldTypeParams") ?? [])
+        request.changes.skippedFieldIndexParameters = Set(try skipped.strings("fieldIndexParams") ?? [])
+        request.changes.skippedIndexParameters = Set(try skipped.strings("indexParams") ?? [])
     }
 
     /// The id becomes part of a key.

@@ -11,15 +11,20 @@ struct CollectionCreation: Sendable {
 
     private static let functionCheckProperty = "disable_func_runtime_check"
 
-    init(_ collection: CollectionBackup, target: CollectionName, server: ServerInfo) {
+    init(
+        _ collection: CollectionBackup, target: CollectionName, server: ServerInfo,
+        changes: SchemaChanges = SchemaChanges()
+    ) {
         var schema = Milvus.CollectionSchema(collection.schema)
         schema.name = target.collection
+        schema.description = changes.description(of: collection, target: target)
         var properties = CollectionCreation.mergedProperties(of: collection).map(Milvus.KeyValuePair.init)
+            .filter { !changes.skippedCollectionProperties.contains($0.key) }
         schema.properties = properties
         let userFields = collection.schema.fields.filter { !$0.isDynamic }
         let boundary = CollectionCreation.firstAddedFieldID(of: collection.schema, server)
-        schema.fields = userFields.filter { $0.fieldID < boundary }.map(Milvus.FieldSchema.init)
-        addedFields = userFields.filter { $0.fieldID >= boundary }.map(Milvus.FieldSchema.init)
+        schema.fields = userFields.filter { $0.fieldID < boundary }.map { changes.field($0) }
+        addedFields = userFields.filter { $0.fieldID >= boundary }.map { changes.field($0) }
         if !collection.schema.functions.isEmpty, server.features.contains(.functionRuntimeCheck) {
             let wasOff = properties.contains { $0.key == Self.functionCheckProperty && $0.value == "true" }
             properties.removeAll { $0.key == Self.functionCheckProperty }
@@ -29,7 +34,7 @@ struct CollectionCreation: Sendable {
         request = Milvus.CreateCollectionRequest()
         request.collection = target.collection
         request.schema = schema.serialized()
-        request.shardCount = collection.shardCount
+        request.shardCount = changes.shardCount(of: collection, target: target)
         request.consistencyLevel = collection.consistencyLevel
         request.properties = properties
         let hasPartitionKey = userFields.contains(where: \.isPartitionKey)
@@ -59,12 +64,24 @@ struct CollectionCreation: Sendable {
     }
 }
 
+extension SchemaChanges {
+    fileprivate func field(_ field: FieldSchema) -> Milvus.FieldSchema {
+        var result = Milvus.FieldSchema(field)
+        result.typeParameters.removeAll { skippedFieldTypeParameters.contains($0.key) }
+        result.indexParameters.removeAll { skippedFieldIndexParameters.contains($0.key) }
+        return result
+    }
+}
+
 /// How the recorded indexes are made: a pure decision.
 struct IndexCreation: Sendable {
     /// Vector fields first.
     var requests: [Milvus.CreateIndexRequest]
 
-    init(_ collection: CollectionBackup, target: CollectionName, usesAutoIndex: Bool) {
+    init(
+        _ collection: CollectionBackup, target: CollectionName, usesAutoIndex: Bool,
+        changes: SchemaChanges = SchemaChanges()
+    ) {
         let vectorFields = Set(
             collection.schema.fields.filter { Milvus.DataType(rawValue: $0.dataType).isVector }.map(\.name))
         let vectors = collection.indexes.filter { vectorFields.contains($0.fieldName) }
@@ -77,6 +94,9 @@ struct IndexCreation: Sendable {
             // Milvus names indexes on JSON paths itself, in a way that it does not take from outside.
             let isName = index.indexName.allSatisfy(\.isWordCharacter) && index.indexName.first?.isNumber == false
             return Self.request(index, name: isName ? index.indexName : "", index.creationParameters, target)
+        }
+        for index in requests.indices {
+            requests[index].parameters.removeAll { changes.skippedIndexParameters.contains($0.key) }
         }
     }
 

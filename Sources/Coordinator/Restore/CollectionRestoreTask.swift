@@ -52,7 +52,7 @@ struct CollectionRestoreTask: Sendable {
         if request.dropsExistingCollections {
             try await milvus.dropCollection(target.collection, database: target.database)
         }
-        let creation = CollectionCreation(source, target: target, server: server)
+        let creation = CollectionCreation(source, target: target, server: server, changes: request.changes)
         try await milvus.createCollection(creation.request, database: target.database)
         for field in creation.addedFields {
             try await milvus.addCollectionField(field, collection: target.collection, database: target.database)
@@ -70,7 +70,8 @@ struct CollectionRestoreTask: Sendable {
             }
         }
         guard request.restoresIndexes else { return }
-        let creation = IndexCreation(source, target: target, usesAutoIndex: request.usesAutoIndex)
+        let creation = IndexCreation(
+            source, target: target, usesAutoIndex: request.usesAutoIndex, changes: request.changes)
         for index in creation.requests { try await milvus.createIndex(index, database: target.database) }
     }
 

@@ -19,4 +19,29 @@ struct RestoreRequest: Sendable {
     var skipsCreation = false
     /// Schema, indexes and partitions, no data.
     var metaOnly = false
+    var changes = SchemaChanges()
+}
+
+/// What of a schema is not restored as it was.
+struct SchemaChanges: Sendable, Hashable {
+    /// Shards of a collection, at most; 0 for as many as there were.
+    var maximumShardCount: Int32 = 0
+    // Keys of settings that are left out.
+    var skippedCollectionProperties: Set<String> = []
+    var skippedFieldTypeParameters: Set<String> = []
+    var skippedFieldIndexParameters: Set<String> = []
+    var skippedIndexParameters: Set<String> = []
+    /// By target name.
+    var overrides: [CollectionName: RestorePlan.Override] = [:]
+
+    /// How many shards a collection gets.
+    func shardCount(of collection: CollectionBackup, target: CollectionName) -> Int32 {
+        if let count = overrides[target]?.shardCount, count > 0 { return count }
+        return maximumShardCount > 0 ? min(maximumShardCount, collection.shardCount) : collection.shardCount
+    }
+
+    func description(of collection: CollectionBackup, target: CollectionName) -> String {
+        let override = overrides[target]?.description ?? ""
+        return override.isEmpty ? collection.schema.description : override
+    }
 }

@@ -19,10 +19,13 @@ struct Services: Sendable {
     let metadata: MetadataStore
 
     /// Sends nothing.
-    init(_ configuration: Configuration, logger: Logger) throws(BackupError) {
+    ///
+    /// - Parameter http: one for the whole process.
+    init(
+        _ configuration: Configuration, logger: Logger, http: any HTTPClient = CurlHTTPClient()
+    ) throws(BackupError) {
         self.configuration = configuration
         self.logger = logger
-        let http = CurlHTTPClient()
         self.http = http
         milvus = MilvusClient(
             connection: MilvusConnection(configuration.milvus), http: http, logger: logger.labeled("milvus"),
@@ -34,6 +37,23 @@ struct Services: Sendable {
             configuration, concurrency: configuration.transfer.concurrency, http: http,
             logger: logger.labeled("worker"))
         metadata = MetadataStore(store: stores.backup, backupRoot: configuration.backup.storage.rootPath)
+    }
+
+    // MARK: Of another configuration
+
+    /// The same with another bucket or root for backups. What is nil or empty stays.
+    func replacing(backupRoot: String?, bucket: String? = nil) throws -> Services {
+        guard backupRoot?.isEmpty == false || bucket?.isEmpty == false else { return self }
+        return try changed { configuration in
+            if let backupRoot, !backupRoot.isEmpty { configuration.backup.storage.rootPath = backupRoot }
+            if let bucket, !bucket.isEmpty { configuration.backup.storage.bucketName = bucket }
+        }
+    }
+
+    func changed(_ change: (inout Configuration) -> Void) throws -> Services {
+        var configuration = configuration
+        change(&configuration)
+        return try Services(configuration, logger: logger, http: http)
     }
 
     // MARK: Is everything there?

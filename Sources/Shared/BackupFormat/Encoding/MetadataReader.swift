@@ -15,6 +15,11 @@ package enum MetadataReader {
         try read(.full, source, options)
     }
 
+    /// Reads `backup_meta.json`: all of a backup but its collections.
+    package static func readSummary(_ source: @escaping Source) throws -> BackupInfo {
+        try read(.backup, source, .summary)
+    }
+
     /// Puts a backup together from the four files that all versions have written.
     ///
     /// Segments belong to the partition with the same collection and partition id, partitions to the collection with

@@ -1,0 +1,133 @@
+import BackupFormat
+import Configuration
+import FoundationEssentials
+import JSON
+import Support
+
+/// What is asked for, and what is deleted.
+extension APIService {
+    func getRestore(_ request: APIRequest) async throws -> APIReply {
+        let id = request.parameter("id")
+        guard !id.isEmpty else { throw BackupError(.notFound, "empty restore id") }
+        guard let entry = await jobs.entry(id, .restore) else { throw BackupError(.notFound, "task not found") }
+        let view = RestoreView(entry)
+        return APIReply(requestID: request.requestID, message: "success", data: { try view.write(to: &$0) })
+    }
+
+    func getBackup(_ request: APIRequest) async throws -> APIReply {
+        let id = request.parameter("backup_id")
+        let name = request.parameter("backup_name")
+        let metadata = try services.replacing(backupRoot: request.parameter("path")).metadata
+        if !id.isEmpty {
+            guard let entry = await jobs.entry(id, .backup) else {
+                throw BackupError(.notFound, "\(id): task not found")
+            }
+            return APIReply(
+                requestID: request.requestID, message: "success", data: try await brief(entry, metadata))
+        }
+        guard !name.isEmpty else {
+            throw BackupError(
+                .invalidArgument, "server: empty backup name and backup id, please set a backup name or id")
+        }
+        try BackupName.validateExisting(name)
+        if let entry = await jobs.backup(named: name), entry.state != .success {
+            return APIReply(
+                requestID: request.requestID, message: "success", data: try await brief(entry, metadata))
+        }
+        let known = await jobs.backup(named: name)
+        do {
+            let brief = try await stored(name, known, metadata)
+            return APIReply(requestID: request.requestID, message: "success", data: { try brief.write(to: &$0) })
+        } catch let error as BackupError where error.code == .notFound {
+            return APIReply(error, requestID: request.requestID, code: .notFound)
+        }
+    }
+
+    func list(_ request: APIRequest) async throws -> APIReply {
+        let collection = request.parameter("collection_name")
+        let backups = try await services.metadata.summaries { problem in
+            services.logger.warn("a backup is not listed: \(problem)")
+        }
+        var chosen: [BackupInfo] = backups
+        if !collection.isEmpty {
+            chosen = []
+            for backup in backups {
+                let whole = try await services.metadata.read(backup.name, options: .withoutBinlogs)
+                if whole.collections.contains(where: { $0.collectionName == collection }) { chosen.append(backup) }
+            }
+        }
+        let listed = chosen
+        return APIReply(requestID: request.headers["request_id"] ?? "", message: "success") { writer in
+            try writer.array(listed) { writer, backup in try backup.writeSummary(to: &writer) }
+        }
+    }
+
+    func delete(_ request: APIRequest) async throws -> APIReply {
+        let name = request.parameter("backup_name")
+        try BackupName.validateExisting(name)
+        if let entry = await jobs.backup(named: name), entry.isRunning {
+            throw BackupError(.alreadyExists, "backup \(name) is being made", hint: "cancel job \(entry.id) first")
+        }
+        guard try await services.metadata.delete(name) > 0 else {
+            return APIReply(
+                BackupError(.notFound, "backup \(name) not found"), requestID: request.requestID, code: .notFound)
+        }
+        await jobs.forgetBackup(named: name)
+        var reply = APIReply(requestID: request.requestID, message: "success")
+        reply.hasData = false
+        return reply
+    }
+
+    func check() async -> APIResponse {
+        do {
+            return .text(try await ConnectionCheck(services: services).run())
+        } catch {
+            return .error(BackupError(wrapping: error).description, status: 500)
+        }
+    }
+
+    func brief(
+        _ entry: JobRegistry.Entry, _ metadata: MetadataStore
+    ) async throws -> @Sendable (inout JSONWriter) throws -> Void {
+        var brief = BackupBrief(entry)
+        if entry.state == .success { brief = try await stored(entry.name, entry, metadata) }
+        let written = brief
+        return { try written.write(to: &$0) }
+    }
+
+    /// What storage tells of a backup, with the times of the job that made it where they are known.
+    private func stored(
+        _ name: String, _ entry: JobRegistry.Entry?, _ metadata: MetadataStore
+    ) async throws -> BackupBrief {
+        async let size = metadata.metadataSize(name)
+        var brief = entry.map(BackupBrief.init) ?? BackupBrief()
+        let backup = try await metadata.read(name, options: .withoutBinlogs)
+        brief.backup = backup
+        brief.metadataSize = try await size
+        brief.stateCode = JobState.success.rawValue
+        brief.progress = 100
+        if brief.id.isEmpty { brief.id = backup.id }
+        return brief
+    }
+}
+
+extension BackupBrief {
+    init(_ entry: JobRegistry.Entry) {
+        self.init()
+        id = entry.id
+        stateCode = entry.state.rawValue
+        errorMessage = entry.message
+        startTime = entry.start.seconds
+        endTime = entry.end?.seconds ?? 0
+        progress = entry.progress
+        name = entry.name
+    }
+}
+
+extension RestoreView {
+    init(_ entry: JobRegistry.Entry) {
+        self.init(
+            id: entry.id, state: entry.state, message: entry.message, start: entry.start, end: entry.end,
+            progress: entry.progress, parts: entry.monitor.parts)
+    }
+}
