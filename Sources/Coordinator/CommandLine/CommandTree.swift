@@ -12,6 +12,9 @@ enum CommandTree {
         case ["delete"]: DeleteCommand()
         case ["check"]: CheckCommand()
         case ["config", "show"]: ConfigShowCommand()
+        case ["config", "migrate"]: ConfigMigrateCommand()
+        case ["completion"]: CompletionCommand()
+        case ["version"]: VersionCommand()
         default: nil
         }
     }
@@ -33,13 +36,14 @@ enum CommandTree {
             Option(
                 "set", kind: .assignments, placeholder: "KEY=VALUE",
                 help: "Overrides a value of the configuration, as in --set backup.storage.rootPath=nightly."),
+            .flag("json", help: "Print the result as one JSON document, also an error."),
         ],
         examples: [
             Command.Example("milvus-backup create -n nightly", "back everything up"),
             Command.Example(
                 "milvus-backup restore -n nightly --suffix _bak --rebuild_index", "restore beside what is there"),
         ],
-        subcommands: [create, restore, list, get, delete, check, config, version])
+        subcommands: [create, restore, list, get, delete, check, config, completion, version])
 
     private static let name = Option("name", short: "n", placeholder: "NAME", help: "The backup's name.")
 
@@ -146,12 +150,34 @@ enum CommandTree {
         discussion: """
             Shows the configuration as it is understood, connects to Milvus and to both object stores, and writes and \
             removes a small object in the backup store.
-            """)
+            """,
+        arguments: [
+            Argument("WHAT", help: "config or backup_yaml: show the configuration alone.", isOptional: true)
+        ])
 
     private static let config = Command(
-        "config", summary: "Show the configuration.",
+        "config", summary: "Show or translate the configuration.",
         subcommands: [
-            Command("show", summary: "Show every value of the configuration and where it comes from.")
+            Command("show", summary: "Show every value of the configuration and where it comes from."),
+            Command(
+                "migrate",
+                summary: "Translate a configuration of the old format (v1) into the new one (v2).",
+                options: [
+                    Option(
+                        "output", short: "o", placeholder: "FILE",
+                        help: "Where to write it, readable by its owner only.",
+                        defaultValue: "- (standard output)"),
+                    .flag("force", help: "Replace the file if it is there."),
+                    .flag("strict", help: "Fail when there is something to be looked at."),
+                ]),
+        ])
+
+    private static let completion = Command(
+        "completion",
+        summary: "Print a script that lets a shell complete commands and options.",
+        arguments: [Argument("SHELL", help: "bash, zsh or fish.")],
+        examples: [
+            Command.Example("source <(milvus-backup completion bash)", "complete in this shell")
         ])
 
     private static let version = Command("version", summary: "Show the version.")

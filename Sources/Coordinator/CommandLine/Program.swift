@@ -10,33 +10,45 @@ struct Program: Sendable {
     /// Results go to standard output, everything else to standard error.
     func run() async -> ExitCode {
         do {
-            switch try CommandTree.root.parse(arguments, width: Terminal.width(of: STDOUT_FILENO)) {
-            case .help(let text): print(text)
-            case .run(let invocation): try await run(invocation)
-            }
+            try await runCommand()
             return .success
         } catch {
             // Whatever a call that was cut off says of it: the user knows why.
             let failure = Task.isCancelled ? BackupError(.canceled, "canceled") : BackupError(wrapping: error)
             writeAll("Error: \(failure.description)\n", to: STDERR_FILENO)
+            // Also when the arguments could not be understood: who asks for JSON reads nothing else.
+            if arguments.contains("--json") { print(CommandResult.document(of: failure)) }
             return ExitCode(failure)
         }
     }
 
-    private func run(_ invocation: Invocation) async throws {
-        if invocation.path == ["version"] || invocation.flag("version") {
-            return print("milvus-backup \(programVersion)")
+    private func runCommand() async throws {
+        if arguments == ["--version"] { return print(VersionCommand.text) }
+        switch try CommandTree.root.parse(arguments, width: Terminal.width(of: STDOUT_FILENO)) {
+        case .help(let text): print(text)
+        case .run(let invocation):
+            guard let command = CommandTree.implementation(of: invocation.path) else {
+                throw BackupError(.usage, "no command given", hint: "\"milvus-backup help\" lists the commands")
+            }
+            let result = try await command.run(invocation, try environment(invocation, of: command))
+            if !result.text.isEmpty || invocation.flag("json") {
+                print(invocation.flag("json") ? try result.document() : result.text)
+            }
         }
-        guard let command = CommandTree.implementation(of: invocation.path) else {
-            throw BackupError(.usage, "no command given", hint: "\"milvus-backup help\" lists the commands")
+    }
+
+    private func environment(
+        _ invocation: Invocation, of command: any CommandImplementation
+    ) throws(BackupError) -> CommandEnvironment {
+        guard command.needsConfiguration else {
+            return CommandEnvironment(configuration: Configuration(), logger: .silent, liveLine: nil)
         }
         let (configuration, warnings) = try Configuration.load(
             path: invocation.text("config"), overrides: invocation.texts("set"), environment: processEnvironment())
         let liveLine = Terminal.isInteractive(STDERR_FILENO) ? LiveLine() : nil
         let logger = try makeLogger(configuration.log, liveLine)
         for warning in invocation.warnings + warnings { logger.warn(warning) }
-        try await command.run(
-            invocation, CommandEnvironment(configuration: configuration, logger: logger, liveLine: liveLine))
+        return CommandEnvironment(configuration: configuration, logger: logger, liveLine: liveLine)
     }
 
     private func makeLogger(_ settings: LogSettings, _ liveLine: LiveLine?) throws(BackupError) -> Logger {
@@ -63,6 +75,13 @@ struct CommandEnvironment: Sendable {
 
 /// What is behind a command of the command line.
 protocol CommandImplementation: Sendable {
+    /// False for a command that must work where there is no configuration.
+    var needsConfiguration: Bool { get }
+
     /// - Throws: ``BackupError``, whose text is all that the user gets to see.
-    func run(_ invocation: Invocation, _ environment: CommandEnvironment) async throws
+    func run(_ invocation: Invocation, _ environment: CommandEnvironment) async throws -> CommandResult
+}
+
+extension CommandImplementation {
+    var needsConfiguration: Bool { true }
 }

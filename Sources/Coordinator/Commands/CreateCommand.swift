@@ -1,24 +1,34 @@
 import BackupFormat
 import CommandLineInterface
 import FoundationEssentials
+import JSON
 import Support
 
 /// `milvus-backup create`.
 struct CreateCommand: CommandImplementation {
-    func run(_ invocation: Invocation, _ environment: CommandEnvironment) async throws {
+    func run(_ invocation: Invocation, _ environment: CommandEnvironment) async throws -> CommandResult {
         let request = try BackupRequest(invocation)
-        let timer = PhaseTimer()
         let context = JobContext(
-            id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: timer,
+            id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: PhaseTimer(),
             workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine)
         let outcome = try await BackupJob(request: request, context: context).run()
-        let report = timer.report()
         let backup = outcome.result
-        print(
-            "backup \(backup.name): \(counted(backup.collections.count, "collection")), \(formattedBytes(backup.size))")
-        JobSummary(shares: outcome.shares, times: report).print()
-        print("create backup success")
-        print("duration:\(formatted(report.whole.seconds, decimals: 2)) s")
+        let size = formattedBytes(backup.size)
+        return JobSummary(
+            headline: "backup \(backup.name): \(counted(backup.collections.count, "collection")), \(size)",
+            closing: ["create backup success"],
+            members: { writer in
+                try writer.member("backup") { writer in
+                    try writer.object { writer in
+                        try writer.member("id", backup.id)
+                        try writer.member("name", backup.name)
+                        try writer.member("collections", backup.collections.count)
+                        try writer.member("size", backup.size)
+                    }
+                }
+            },
+            shares: outcome.shares, times: context.timer.report()
+        ).result
     }
 }
 

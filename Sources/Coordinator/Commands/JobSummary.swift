@@ -1,23 +1,58 @@
+import BackupFormat
 import CommandLineInterface
 import Configuration
+import JSON
 import ShardScheduling
 import Support
 
-/// What is printed when a job has ended well: who copied how much, and how long every phase took.
-struct JobSummary {
+/// What is told when a job has ended well: what was done, who copied how much, and how long every phase took.
+struct JobSummary: Sendable {
+    /// One line.
+    var headline: String
+    /// The last lines, which scripts look for.
+    var closing: [String]
+    /// Members of the JSON document that say what was done.
+    var members: @Sendable (inout JSONWriter) throws -> Void
     var shares: [AgentProgress]
     var times: PhaseReport
 
-    func print() {
-        for share in shares where share.done.objects > 0 || share.isConnected {
-            let failures = share.failures > 0 ? ", \(counted(share.failures, "failed shard"))" : ""
-            let losses = share.losses > 0 ? ", \(counted(share.losses, "lost shard"))" : ""
-            Swift.print(
-                "\(share.agent): \(counted(share.done.objects, "object")), \(share.done.bytes) bytes\(failures)\(losses)"
-            )
+    var result: CommandResult {
+        var lines = [headline]
+        lines += shares.filter { $0.done.objects > 0 || $0.isConnected }.map(line)
+        lines += ["time of each phase:"] + times.lines + closing
+        lines.append("duration:\(formatted(times.whole.seconds, decimals: 2)) s")
+        return CommandResult(lines.joined(separator: "\n"), json: write)
+    }
+
+    private func line(_ share: AgentProgress) -> String {
+        let failures = share.failures > 0 ? ", \(counted(share.failures, "failed shard"))" : ""
+        let losses = share.losses > 0 ? ", \(counted(share.losses, "lost shard"))" : ""
+        return "\(share.agent): \(counted(share.done.objects, "object")), \(share.done.bytes) bytes\(failures)\(losses)"
+    }
+
+    private func write(to writer: inout JSONWriter) throws {
+        try writer.object { writer in
+            try members(&writer)
+            try writer.member("agents") { writer in
+                try writer.array(shares) { writer, share in
+                    try writer.object { writer in
+                        try writer.member("name", share.agent.description)
+                        try writer.member("objects", share.done.objects)
+                        try writer.member("bytes", share.done.bytes)
+                        try writer.member("failed_shards", share.failures)
+                        try writer.member("lost_shards", share.losses)
+                    }
+                }
+            }
+            try writer.member("seconds") { try $0.double(times.whole.seconds) }
+            try writer.member("phases") { writer in
+                try writer.object { writer in
+                    for (phase, duration) in times.phases {
+                        try writer.member(phase.rawValue) { try $0.double(duration.seconds) }
+                    }
+                }
+            }
         }
-        Swift.print("time of each phase:")
-        for line in times.lines { Swift.print(line) }
     }
 }
 

@@ -1,21 +1,31 @@
 import BackupFormat
 import CommandLineInterface
 import FoundationEssentials
+import JSON
 import Support
 
 /// `milvus-backup restore`.
 struct RestoreCommand: CommandImplementation {
-    func run(_ invocation: Invocation, _ environment: CommandEnvironment) async throws {
+    func run(_ invocation: Invocation, _ environment: CommandEnvironment) async throws -> CommandResult {
         let request = try RestoreRequest(invocation)
-        let timer = PhaseTimer()
         let context = JobContext(
-            id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: timer,
+            id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: PhaseTimer(),
             workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine)
         let outcome = try await RestoreJob(request: request, context: context).run()
-        let report = timer.report()
-        print("backup \(request.backupName): \(counted(outcome.result.count, "collection")) restored")
-        JobSummary(shares: outcome.shares, times: report).print()
-        print("duration:\(formatted(report.whole.seconds, decimals: 2)) s")
+        return JobSummary(
+            headline: "backup \(request.backupName): \(counted(outcome.result.count, "collection")) restored",
+            closing: [],
+            members: { writer in
+                try writer.member("restore") { writer in
+                    try writer.object { writer in
+                        try writer.member("id", context.id)
+                        try writer.member("backup", request.backupName)
+                        try writer.memberIfSet("collections", outcome.result.map(\.description))
+                    }
+                }
+            },
+            shares: outcome.shares, times: context.timer.report()
+        ).result
     }
 }
 

@@ -80,7 +80,7 @@ extension APIService {
 
     func check() async -> APIResponse {
         do {
-            return .text(try await ConnectionCheck(services: services).run())
+            return .text(try await ConnectionCheck(services: services).run().text)
         } catch {
             return .error(BackupError(wrapping: error).description, status: 500)
         }

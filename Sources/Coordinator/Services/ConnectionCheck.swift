@@ -6,29 +6,37 @@ import ObjectStorage
 import ShardProtocol
 import Support
 
-/// Tries everything that a backup needs, and tells in a text what it has found.
+/// Tries everything that a backup needs.
 struct ConnectionCheck: Sendable {
+    struct Finding: Sendable {
+        /// Of Milvus.
+        var version: String
+        /// Whether there is nothing where Milvus should have its data.
+        var isRootEmpty: Bool
+        var text: String
+    }
+
     let services: Services
 
     /// - Throws: the first thing that is wrong.
-    func run() async throws -> String {
+    func run() async throws -> Finding {
         let server = try await services.milvus.connect()
         try await services.checkMilvusBucket()
         try await services.checkBackupBucket(makesBucket: true)
         try await checkWriting()
         let storage = services.configuration.milvus.storage
         let root = MilvusPaths(root: storage.rootPath).rootPrefix
-        let version = "Milvus version: \(server.version)\n"
-        guard try await services.stores.milvus.hasObjects(prefix: root) else {
-            return version + """
-
-                !!! Milvus root path is empty !!! \n\
-                There is no object below "\(root)" in bucket "\(storage.bucketName)".
-                Compare milvus.storage.bucketName and milvus.storage.rootPath with minio.bucketName and minio.rootPath of
-                Milvus' own configuration. If Milvus holds no data yet, all is well.
-                """
-        }
-        return version + "\nSuccess!"
+        let isEmpty = try await !services.stores.milvus.hasObjects(prefix: root)
+        let verdict =
+            isEmpty
+            ? """
+            !!! Milvus root path is empty !!! \n\
+            There is no object below "\(root)" in bucket "\(storage.bucketName)".
+            Compare milvus.storage.bucketName and milvus.storage.rootPath with minio.bucketName and minio.rootPath of
+            Milvus' own configuration. If Milvus holds no data yet, all is well.
+            """ : "Success!"
+        return Finding(
+            version: server.version, isRootEmpty: isEmpty, text: "Milvus version: \(server.version)\n\n\(verdict)")
     }
 
     private func checkWriting() async throws {

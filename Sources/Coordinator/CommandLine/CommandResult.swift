@@ -1,0 +1,36 @@
+import JSON
+import Support
+
+/// What a command has to say when it has ended well: for people, and for programs with `--json`.
+struct CommandResult: Sendable {
+    /// Lines for people.
+    var text: String
+    /// The same as the value of one JSON document.
+    var json: @Sendable (inout JSONWriter) throws -> Void
+
+    init(_ text: String, json: @escaping @Sendable (inout JSONWriter) throws -> Void) {
+        self.text = text
+        self.json = json
+    }
+
+    /// The document, with a line feed at its end.
+    func document() throws -> String {
+        String(decoding: try JSONWriter.bytes(layout: .indented) { try json(&$0) }, as: UTF8.self)
+    }
+
+    /// `{"error": {"code", "message", "hint"}}`.
+    static func document(of error: BackupError) -> String {
+        let bytes = try? JSONWriter.bytes(layout: .indented) { writer in
+            try writer.object { writer in
+                try writer.member("error") { writer in
+                    try writer.object { writer in
+                        try writer.member("code", error.code.description)
+                        try writer.member("message", error.message)
+                        try writer.memberIfSet("hint", error.hint ?? "")
+                    }
+                }
+            }
+        }
+        return String(decoding: bytes ?? [], as: UTF8.self)
+    }
+}

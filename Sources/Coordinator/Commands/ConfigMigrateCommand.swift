@@ -1,0 +1,53 @@
+import CommandLineInterface
+import Configuration
+import Glibc
+import JSON
+import Support
+
+/// `milvus-backup config migrate`.
+struct ConfigMigrateCommand: CommandImplementation {
+    var needsConfiguration: Bool { false }
+
+    func run(_ invocation: Invocation, _ environment: CommandEnvironment) async throws -> CommandResult {
+        let variables = processEnvironment()
+        let file = try ConfigurationFile.find(
+            invocation.text("config") ?? ConfigurationFile.defaultPath, environment: variables)
+        let migration = try ConfigurationMigration(
+            try ConfigurationFile.read(file), name: file, environment: variables)
+        for move in migration.moves { writeAll("\(move)\n", to: STDERR_FILENO) }
+        for warning in migration.warnings { writeAll("warning: \(warning)\n", to: STDERR_FILENO) }
+        if invocation.flag("strict"), !migration.warnings.isEmpty {
+            throw BackupError(
+                .configuration, "\(counted(migration.warnings.count, "warning")) about \(file), and --strict was given")
+        }
+        let output = invocation.text("output") ?? "-"
+        if output != "-", !output.isEmpty {
+            try write(migration.text, to: output, replaces: invocation.flag("force"))
+            writeAll("written to \(output)\n", to: STDERR_FILENO)
+        }
+        return CommandResult(output == "-" || output.isEmpty ? migration.text : "") { writer in
+            try writer.object { writer in
+                try writer.member("configuration", migration.text)
+                try writer.memberIfSet("moves", migration.moves)
+                try writer.memberIfSet("warnings", migration.warnings)
+            }
+        }
+    }
+
+    /// The file holds secrets: only its owner may read it.
+    private func write(_ text: String, to path: String, replaces: Bool) throws(BackupError) {
+        let flags = O_WRONLY | O_CREAT | O_CLOEXEC | (replaces ? O_TRUNC : O_EXCL)
+        let descriptor = open(path, flags, 0o600)
+        guard descriptor >= 0 else {
+            let exists = errno == EEXIST
+            throw BackupError(
+                exists ? .alreadyExists : .configuration, "cannot write \(path): \(String(cString: strerror(errno)))",
+                hint: exists ? "--force replaces it" : nil)
+        }
+        fchmod(descriptor, 0o600)
+        writeAll(text, to: descriptor)
+        guard close(descriptor) == 0 else {
+            throw BackupError(.configuration, "cannot write \(path): \(String(cString: strerror(errno)))")
+        }
+    }
+}
