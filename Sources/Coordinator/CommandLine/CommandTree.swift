@@ -126,6 +126,8 @@ enum CommandTree {
             .flag("drop_exist_index", help: "Drop the indexes that are there before."),
             .flag("skip_create_collection", help: "Import into collections that are there already."),
             .flag("meta_only", help: "Make collections, partitions and indexes, and import no data."),
+            .flag("skip-aliases", help: "Do not make the recorded aliases."),
+            .flag("load", help: "Load the collections that were loaded when they were backed up."),
         ] + workers,
         examples: [
             Command.Example("milvus-backup restore -n nightly --suffix _bak", "beside the originals"),

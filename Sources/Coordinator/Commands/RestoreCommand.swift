@@ -47,6 +47,8 @@ extension RestoreRequest {
         dropsExistingIndexes = invocation.flag("drop_exist_index")
         skipsCreation = invocation.flag("skip_create_collection")
         metaOnly = invocation.flag("meta_only")
+        restoresAliases = !invocation.flag("skip-aliases")
+        loads = invocation.flag("load")
         guard !dropsExistingCollections || !skipsCreation else {
             throw BackupError(
                 .usage, "drop_exist_collection and skip_create_collection cannot be true at the same time")

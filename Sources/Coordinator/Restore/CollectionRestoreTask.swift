@@ -40,6 +40,7 @@ struct CollectionRestoreTask: Sendable {
             try await createPartitions()
         }
         if let imports { try await restoreData(imports) }
+        try await timer.measureMilvus(.createCollections) { try await finish() }
         context.logger.info(
             "collection restored",
             ["from": source.qualifiedName, "to": target, "size": formattedBytes(source.size)])
@@ -79,6 +80,26 @@ struct CollectionRestoreTask: Sendable {
         let present = Set(try await milvus.showPartitions(of: target.collection, database: target.database).map(\.name))
         for partition in source.partitions where !present.contains(partition.name) {
             try await milvus.createPartition(partition.name, of: target.collection, database: target.database)
+        }
+    }
+
+    /// What can be done only when the data is there.
+    private func finish() async throws {
+        if request.restoresAliases { await createAliases() }
+        guard request.loads, source.loadState != LoadState.notLoaded.rawValue else { return }
+        try await milvus.loadCollection(target.collection, database: target.database)
+    }
+
+    /// An alias may be in use, by the original beside which this is restored for instance: it stays where it is.
+    private func createAliases() async {
+        for alias in source.aliases {
+            do {
+                try await milvus.createAlias(alias, collection: target.collection, database: target.database)
+            } catch {
+                context.logger.warn(
+                    "alias not restored",
+                    ["alias": alias, "collection": target, "why": BackupError(wrapping: error).description])
+            }
         }
     }
 

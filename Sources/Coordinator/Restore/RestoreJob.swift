@@ -39,7 +39,7 @@ struct RestoreJob: Sendable {
         logger.info(
             "restoring", ["backup": request.backupName, "collections": selection.items.count, "milvus": server.version])
         return try await context.withWorkers(backupName: request.backupName) { dispatcher in
-            try await timer.measureMilvus(.createCollections) { try await createDatabases(selection.databases, server) }
+            try await timer.measureMilvus(.createCollections) { try await createDatabases(of: selection) }
             let importer = Importer(context: context)
             let limit = context.configuration.restore.concurrentCollections
             let work = Array(zip(selection.items, imports))
@@ -93,12 +93,14 @@ struct RestoreJob: Sendable {
         }
     }
 
-    private func createDatabases(_ names: [String], _ server: ServerInfo) async throws {
+    private func createDatabases(of selection: RestoreSelection) async throws {
+        let names = selection.databases
         guard !names.isEmpty else { return }
         let present = Set(try await milvus.listDatabases())
         for name in names where !present.contains(name) {
             do {
-                try await milvus.createDatabase(name)
+                let properties = selection.databaseProperties[name] ?? []
+                try await milvus.createDatabase(name, properties: properties.map(Milvus.KeyValuePair.init))
                 logger.info("database created", ["database": name])
             } catch let error as BackupError where error.code == .alreadyExists {}
         }

@@ -20,6 +20,10 @@ struct RestoreRequest: Sendable {
     /// Schema, indexes and partitions, no data.
     var metaOnly = false
     var changes = SchemaChanges()
+    /// Whether collections get their aliases back.
+    var restoresAliases = true
+    /// Whether collections that were loaded are loaded again.
+    var loads = false
 }
 
 /// What of a schema is not restored as it was.

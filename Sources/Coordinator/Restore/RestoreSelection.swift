@@ -12,6 +12,8 @@ struct RestoreSelection: Sendable {
     var items: [Item]
     /// Databases that must be there, `default` left out.
     var databases: [String]
+    /// What those that the backup knows are made with, by the name they will have.
+    var databaseProperties: [String: [KeyValuePair]] = [:]
 
     /// - Throws: `notFound` when a collection was named that the backup does not have; `invalidArgument` when two
     ///   collections would get the same name.
@@ -26,6 +28,11 @@ struct RestoreSelection: Sendable {
         let recorded = backup.databases.filter { request.sourceFilter.includes(database: $0.name) }
             .flatMap { request.mapper.targets(ofDatabase: $0.name) }
             .filter(request.targetFilter.includes(database:))
+        for database in backup.databases where !database.properties.isEmpty {
+            for name in request.mapper.targets(ofDatabase: database.name) {
+                databaseProperties[name] = database.properties
+            }
+        }
         var seen: Set = [CollectionName.defaultDatabase]
         databases = (recorded + items.map(\.target.database)).filter { seen.insert($0).inserted }
     }
