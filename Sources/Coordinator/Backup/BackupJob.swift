@@ -17,8 +17,32 @@ struct BackupJob: Sendable {
     /// - Returns: what was backed up, and who copied how much of it.
     /// - Throws: ``BackupError``; then no metadata was written, and what was copied is left for `delete`.
     func run() async throws -> JobOutcome<BackupInfo> {
+        let (server, selection) = try await prepare(makesBucket: true)
+        return try await context.withWorkers(backupName: request.name) { dispatcher in
+            let pause = GarbageCollectionPause(context: context, server: server)
+            return try await pause.during { try await make(selection, server, dispatcher, pause) }
+        }
+    }
+
+    /// What ``run()`` would copy of that which is in storage now. Nothing is flushed and nothing is written.
+    func estimate() async throws -> JobEstimate {
+        let (_, selection) = try await prepare(makesBucket: false)
+        let plan = CopyPlan(context, backupName: request.name)
+        let inventory = CollectionInventory(context: context)
+        let limit = context.configuration.backup.concurrentCollections
+        let items = try await mapInParallel(selection.collections, limit: limit) { name -> JobEstimate.Item? in
+            guard let described = try await milvus.describeForBackup(name) else { return nil }
+            let collection = request.strategy == .metaOnly ? described : try await inventory.taken(of: described)
+            return JobEstimate.Item(
+                source: name, target: name, segments: collection.segmentCount, work: plan.amount(of: collection))
+        }
+        return JobEstimate(verb: "would back up", items: items.compactMap { $0 })
+    }
+
+    /// Everything that can go wrong before anything is changed.
+    private func prepare(makesBucket: Bool) async throws -> (ServerInfo, CollectionSelection) {
         try BackupName.validate(request.name)
-        let server = try await context.connect(makesBackupBucket: true)
+        let server = try await context.connect(makesBackupBucket: makesBucket)
         try await timer.measure(.checkName) {
             guard try await !metadata.hasAnything(request.name) else {
                 throw BackupError(
@@ -29,10 +53,7 @@ struct BackupJob: Sendable {
         let selection = try await timer.measureMilvus(.listCollections) {
             try await CollectionSelection.resolve(request.filter, server: server, milvus: milvus)
         }
-        return try await context.withWorkers(backupName: request.name) { dispatcher in
-            let pause = GarbageCollectionPause(context: context, server: server)
-            return try await pause.during { try await make(selection, server, dispatcher, pause) }
-        }
+        return (server, selection)
     }
 
     private func make(

@@ -1,4 +1,5 @@
 import BackupFormat
+import Configuration
 import ShardProtocol
 import ShardScheduling
 import Support
@@ -11,6 +12,14 @@ struct CopyPlan: Sendable {
     /// Bytes of the segments of one group, at most.
     let maximumGroupSize: Int64
     let limits: ShardLimits
+
+    init(_ context: JobContext, backupName: String) {
+        source = MilvusPaths(root: context.configuration.milvus.storage.rootPath)
+        destination = BackupPaths(root: context.configuration.backup.storage.rootPath, name: backupName)
+        mode = context.transferMode
+        maximumGroupSize = context.configuration.backup.maximumSegmentGroupSize
+        limits = context.shardLimits
+    }
 
     /// The shards of a collection, made one by one as they are asked for. Each belongs to one segment group, and so to one
     /// partition.

@@ -48,6 +48,7 @@ enum CommandTree {
     private static let name = Option("name", short: "n", placeholder: "NAME", help: "The backup's name.")
 
     private static let workers = [
+        Option.flag("dry-run", help: "Say what would be copied, and change nothing."),
         Option(
             "listen", placeholder: "HOST:PORT",
             help: "Let agents dial in here and do the copying. Any address but a loopback one needs a token. "

@@ -11,7 +11,9 @@ struct CreateCommand: CommandImplementation {
         let context = JobContext(
             id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: PhaseTimer(),
             workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine)
-        let outcome = try await BackupJob(request: request, context: context).run()
+        let job = BackupJob(request: request, context: context)
+        if invocation.flag("dry-run") { return try await job.estimate().result }
+        let outcome = try await job.run()
         let backup = outcome.result
         let size = formattedBytes(backup.size)
         return JobSummary(

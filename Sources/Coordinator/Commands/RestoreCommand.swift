@@ -11,7 +11,9 @@ struct RestoreCommand: CommandImplementation {
         let context = JobContext(
             id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: PhaseTimer(),
             workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine)
-        let outcome = try await RestoreJob(request: request, context: context).run()
+        let job = RestoreJob(request: request, context: context)
+        if invocation.flag("dry-run") { return try await job.estimate().result }
+        let outcome = try await job.run()
         return JobSummary(
             headline: "backup \(request.backupName): \(counted(outcome.result.count, "collection")) restored",
             closing: [],

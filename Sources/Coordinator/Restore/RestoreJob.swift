@@ -2,6 +2,7 @@ import BackupFormat
 import Configuration
 import MilvusClient
 import ObjectStorage
+import ShardScheduling
 import Support
 
 /// Restores one backup.
@@ -17,6 +18,40 @@ struct RestoreJob: Sendable {
     /// - Throws: ``BackupError``. Wrong names and backups that are not whole are found before anything is changed; what
     ///   comes later leaves the collections that were made.
     func run() async throws -> JobOutcome<[CollectionName]> {
+        let (server, selection, imports) = try await prepare()
+        logger.info(
+            "restoring", ["backup": request.backupName, "collections": selection.items.count, "milvus": server.version])
+        return try await context.withWorkers(backupName: request.backupName) { dispatcher in
+            try await timer.measureMilvus(.createCollections) { try await createDatabases(of: selection) }
+            let importer = Importer(context: context)
+            let limit = context.configuration.restore.concurrentCollections
+            let work = Array(zip(selection.items, imports))
+            return try await mapInParallel(work, limit: limit) { item, imports in
+                let task = CollectionRestoreTask(
+                    item: item, imports: imports, request: request, server: server, context: context,
+                    dispatcher: dispatcher, importer: importer)
+                try await task.run()
+                return item.target
+            }
+        }
+    }
+
+    /// What ``run()`` would do. Everything is checked, and nothing is changed.
+    func estimate() async throws -> JobEstimate {
+        let (_, selection, imports) = try await prepare()
+        return JobEstimate(
+            verb: "would restore",
+            items: zip(selection.items, imports).map { item, imports in
+                let units = imports?.units ?? []
+                return JobEstimate.Item(
+                    source: item.source.qualifiedName, target: item.target, segments: item.source.segmentCount,
+                    work: units.reduce(WorkAmount()) { $0 + workAmount(of: $1.segments, limits: context.shardLimits) })
+            })
+    }
+
+    // MARK: Before anything is changed
+
+    private func prepare() async throws -> (ServerInfo, RestoreSelection, [ImportPlan?]) {
         try BackupName.validateExisting(request.backupName)
         let server = try await context.connect(makesBackupBucket: false)
         let backup = try await timer.measure(.readMetadata) {
@@ -36,24 +71,8 @@ struct RestoreJob: Sendable {
             try await checkExistence(of: selection.items.map(\.target), server)
         }
         if !request.metaOnly { try await verify(selection) }
-        logger.info(
-            "restoring", ["backup": request.backupName, "collections": selection.items.count, "milvus": server.version])
-        return try await context.withWorkers(backupName: request.backupName) { dispatcher in
-            try await timer.measureMilvus(.createCollections) { try await createDatabases(of: selection) }
-            let importer = Importer(context: context)
-            let limit = context.configuration.restore.concurrentCollections
-            let work = Array(zip(selection.items, imports))
-            return try await mapInParallel(work, limit: limit) { item, imports in
-                let task = CollectionRestoreTask(
-                    item: item, imports: imports, request: request, server: server, context: context,
-                    dispatcher: dispatcher, importer: importer)
-                try await task.run()
-                return item.target
-            }
-        }
+        return (server, selection, imports)
     }
-
-    // MARK: Before anything is changed
 
     private func checkExistence(of targets: [CollectionName], _ server: ServerInfo) async throws {
         let databases = server.features.contains(.multiDatabase) ? try await milvus.listDatabases() : nil
