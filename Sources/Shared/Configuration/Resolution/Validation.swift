@@ -17,6 +17,7 @@ struct Validation {
         checkStorage("milvus.storage")
         checkStorage("backup.storage")
         checkCoordinator()
+        checkServer()
         checkURL("zillizCloud.endpoint", mayBeEmpty: true)
     }
 
@@ -71,6 +72,20 @@ struct Validation {
         let colons = host.count { $0 == ":" }
         guard colons == 1 || host.contains(where: { $0 == "/" || $0 == "@" || $0.isWhitespace }) else { return }
         report(key, "\(quoted(host)) is not a host name or address alone; scheme and port have keys of their own")
+    }
+
+    // MARK: Server
+
+    private mutating func checkServer() {
+        let (certificate, key) = ("server.tls.certPath", "server.tls.keyPath")
+        if values.text(certificate).isEmpty != values.text(key).isEmpty {
+            let missing = values.text(key).isEmpty ? key : certificate
+            report(missing, "must be set as well: HTTPS needs both \(certificate) and \(key)")
+        }
+        let listen = values.text("server.listen")
+        if listen.contains(where: { $0 == "/" || $0.isWhitespace }) {
+            report("server.listen", "\(quoted(listen)) is not an address or HOST:PORT")
+        }
     }
 
     // MARK: Coordinator and agents

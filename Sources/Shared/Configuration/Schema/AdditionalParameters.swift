@@ -5,6 +5,10 @@ extension Schema {
     static func additions(concurrencyKey: String) -> [Parameter] {
         [
             Parameter(keys: ["backup.maxSegmentGroupSize"], kind: .size, fallback: .value(.integer(2 << 30))),
+            .text("server.listen", environment: ["MILVUS_BACKUP_LISTEN"]),
+            .secret("server.token", environment: ["MILVUS_BACKUP_API_TOKEN"]),
+            .text("server.tls.certPath"),
+            .text("server.tls.keyPath"),
             .integer("backup.shard.maxSizeMiB", value: 256),
             .integer("backup.shard.maxObjects", value: 1000),
             // A single PUT and a single part hold at most 5 GiB, a part that is not the last one at least 5 MiB.

@@ -21,8 +21,27 @@ package struct LogSettings: Sendable {
 package struct ServerSettings: Sendable {
     package var debugMode = false
     package var swaggerBasePath = ""
+    /// The address to listen on, with or without a port; empty for the default, see ``address(port:)``.
+    package var listen = ""
+    /// What clients must show as `Authorization: Bearer`; empty for nothing.
+    package var token = Secret("")
+    /// PEM files for HTTPS; both set or both empty.
+    package var tlsCertificatePath = ""
+    package var tlsKeyPath = ""
 
     package init() {}
+
+    /// Where the server listens: on this machine alone as long as there is no token and nothing else is asked for.
+    ///
+    /// - Parameter port: the one of the command line or the environment; nil for that of ``listen``, else 8080.
+    package func address(port: Int? = nil) -> HostPort {
+        let defaultPort = 8080
+        guard !listen.isEmpty else {
+            return HostPort(host: token.isEmpty ? "127.0.0.1" : "", port: port ?? defaultPort)
+        }
+        if let address = HostPort(listen) { return HostPort(host: address.host, port: port ?? address.port) }
+        return HostPort(host: listen, port: port ?? defaultPort)
+    }
 }
 
 /// `zillizCloud`, read by `migrate` only.
