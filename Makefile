@@ -4,7 +4,7 @@ SWIFT_BUILD := swift build -c release --static-swift-stdlib
 SOURCES := Package.swift Sources Tests
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test test-unit test-integration lint format clean
+.PHONY: help bootstrap build demo test test-unit test-integration lint format install clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,16 @@ lint: ## Check the layout of all Swift sources
 
 format: ## Lay all Swift sources out
 	swift format --in-place --parallel --recursive $(SOURCES)
+
+PREFIX ?= /usr/local
+install: ## Install the built programs below PREFIX (/usr/local), and the systemd units (DESTDIR is respected)
+	install -D -m 755 .build/release/milvus-backup $(DESTDIR)$(PREFIX)/bin/milvus-backup
+	install -D -m 755 .build/release/milvus-backup-agent $(DESTDIR)$(PREFIX)/bin/milvus-backup-agent
+	for unit in server agent; do \
+	    install -d $(DESTDIR)$(PREFIX)/lib/systemd/system; \
+	    sed 's|/usr/local/bin|$(PREFIX)/bin|' deploy/systemd/milvus-backup-$$unit.service \
+	        > $(DESTDIR)$(PREFIX)/lib/systemd/system/milvus-backup-$$unit.service; \
+	done
 
 clean: ## Stop the servers and remove all that was built, recorded or installed below this folder
 	@if [ -d .testbed/venv ]; then scripts/testbed down; fi
