@@ -18,21 +18,33 @@ struct Services: Sendable {
     let equipment: WorkerEquipment
     let metadata: MetadataStore
 
-    /// Sends nothing.
+    /// Makes all of it as the configuration says. Sends nothing.
     init(_ configuration: Configuration, logger: Logger) throws(BackupError) {
+        let http = CurlHTTPClient()
+        let factory = StoreFactory(
+            http: http, logger: logger.labeled("storage"), stallTimeout: configuration.transfer.stallTimeout)
+        self.init(
+            configuration, logger: logger, http: http, stores: try StorePair(configuration, factory: factory),
+            equipment: try WorkerEquipment(
+                configuration, concurrency: configuration.transfer.concurrency, http: http,
+                logger: logger.labeled("worker")))
+    }
+
+    /// - Parameters:
+    ///   - http: for Milvus.
+    ///   - stores: these retry.
+    init(
+        _ configuration: Configuration, logger: Logger, http: any HTTPClient, stores: StorePair,
+        equipment: WorkerEquipment
+    ) {
         self.configuration = configuration
         self.logger = logger
-        let http = CurlHTTPClient()
         self.http = http
+        self.stores = stores
+        self.equipment = equipment
         milvus = MilvusClient(
             connection: MilvusConnection(configuration.milvus), http: http, logger: logger.labeled("milvus"),
             version: programVersion)
-        let factory = StoreFactory(
-            http: http, logger: logger.labeled("storage"), stallTimeout: configuration.transfer.stallTimeout)
-        stores = try StorePair(configuration, factory: factory)
-        equipment = try WorkerEquipment(
-            configuration, concurrency: configuration.transfer.concurrency, http: http,
-            logger: logger.labeled("worker"))
         metadata = MetadataStore(store: stores.backup, backupRoot: configuration.backup.storage.rootPath)
     }
 
