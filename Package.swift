@@ -120,7 +120,19 @@ let package = Package(
         tests("ShardTransport", ["Support", "ShardProtocol"]),
         tests("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),
         tests("CopyWorker", ["Support", "ObjectStorage", "ObjectStorageTesting", "ShardProtocol", "ShardTransport"]),
-        tests("Coordinator", ["Support", "BackupFormat", "ObjectStorage", "ObjectStorageTesting", "ShardProtocol"]),
+        tests(
+            "Coordinator",
+            [
+                "Support", "JSON", "CommandLineInterface", "HTTP", "ObjectStorage", "ObjectStorageTesting",
+                "MilvusClient", "BackupFormat", "Configuration", "ShardProtocol", "ShardTransport", "ShardScheduling",
+                "CopyWorker", "ConfiguredStores", "ConfiguredWorker",
+            ]),
+        tests(
+            "Agent",
+            [
+                "Support", "HTTP", "ObjectStorage", "ObjectStorageTesting", "Configuration", "ShardProtocol",
+                "ShardTransport", "CopyWorker", "ConfiguredStores", "ConfiguredWorker",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -17,16 +17,22 @@ struct AgentService: Sendable {
 
     /// Sends nothing.
     ///
-    /// - Throws: `configuration` when there is no coordinator to dial, `unsupported` for stores it cannot speak to.
+    /// - Throws: `unsupported` for stores it cannot speak to, and what the other initializer throws.
     init(_ configuration: Configuration, logger: Logger) throws(BackupError) {
+        let equipment = try WorkerEquipment(
+            configuration, concurrency: configuration.agent.concurrency, http: CurlHTTPClient(), logger: logger)
+        try self.init(configuration, equipment: equipment, logger: logger)
+    }
+
+    /// - Throws: `usage` when there is no coordinator to dial, `configuration` for a token that is too short.
+    init(_ configuration: Configuration, equipment: WorkerEquipment, logger: Logger) throws(BackupError) {
         guard let coordinator = configuration.agent.coordinator else {
             throw BackupError(
                 .usage, "no coordinator to dial", hint: "name it with --coordinator HOST:PORT or agent.coordinator")
         }
         address = HostAndPort(host: coordinator.host, port: UInt16(clamping: coordinator.port))
         limits = WorkerLimits(concurrency: configuration.agent.concurrency)
-        equipment = try WorkerEquipment(
-            configuration, concurrency: configuration.agent.concurrency, http: CurlHTTPClient(), logger: logger)
+        self.equipment = equipment
         let name = configuration.agent.name
         identity = try AgentIdentity(
             name: name.isEmpty ? hostName() : name, capacity: limits.capacity, stores: equipment.descriptions)
@@ -52,6 +58,8 @@ struct AgentService: Sendable {
                 hasBeenAccepted = true
                 backoff = Backoff()
             } catch {
+                // Who was asked to end while it dialled has not failed.
+                if stop.isRequested { break }
                 let failure = BackupError(wrapping: error)
                 // Who was wanted once is not wrong for ever: the next coordinator may be configured rightly again.
                 guard failure.isRetryable || hasBeenAccepted else { throw failure }

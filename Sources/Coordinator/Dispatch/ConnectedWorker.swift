@@ -9,8 +9,9 @@ struct ConnectedWorker: Sendable {
     let connection: Int
     let instance: String
     let capacity: Int
-    /// Shards it has asked for and not got yet.
-    var wish = 0
+    /// Shards it has asked for and not got yet, as far as a job knows that begins now.
+    private(set) var wish = 0
+    private let channel: CoordinatorChannel
     private let outgoing: AsyncStream<CoordinatorMessage>.Continuation
     private let sender: Task<Void, Never>
 
@@ -18,6 +19,7 @@ struct ConnectedWorker: Sendable {
         self.connection = connection
         self.instance = instance
         self.capacity = capacity
+        self.channel = channel
         let (messages, outgoing) = AsyncStream.makeStream(of: CoordinatorMessage.self)
         self.outgoing = outgoing
         self.sender = Task {
@@ -31,11 +33,31 @@ struct ConnectedWorker: Sendable {
         }
     }
 
+    /// It asks for shards, on top of those that it has asked for. No number of an agent is believed.
+    mutating func wishes(_ count: Int) { wish = min(capacity, wish + min(max(0, count), capacity)) }
+
+    mutating func gets(_ assignment: Assignment) {
+        // Several jobs may answer the same wish; it is not less than nothing because of that.
+        wish = max(0, wish - 1)
+        send(.assignment(assignment))
+    }
+
     func send(_ message: CoordinatorMessage) { outgoing.yield(message) }
 
-    /// Sends what is queued, then closes the connection.
-    func close() { outgoing.finish() }
+    /// Ends the connection without waiting for a peer that may not listen.
+    func cutOff() {
+        outgoing.finish()
+        channel.close()
+    }
 
-    /// Waits until everything queued before ``close()`` has gone out.
-    func closed() async { await sender.value }
+    /// Sends what is queued, then closes the connection; a peer that does not listen is cut off.
+    func close() async {
+        outgoing.finish()
+        let patience = Task {
+            try await Task.sleep(for: .seconds(5))
+            channel.close()
+        }
+        await sender.value
+        patience.cancel()
+    }
 }

@@ -23,6 +23,7 @@ actor Dispatcher {
     private var workers: [AgentID: ConnectedWorker] = [:]
     private var nextConnection = 1
     private var ticker: Task<Void, Never>?
+    private var isShuttingDown = false
     private var lastTick = ContinuousClock.now
 
     init(settings: Settings = Settings(), logger: Logger) {
@@ -149,8 +150,7 @@ actor Dispatcher {
             ending = BackupError(wrapping: error).description
         }
         leave(agent, worker, why: ending)
-        worker.close()
-        await worker.closed()
+        await worker.close()
     }
 
     private func join(_ channel: CoordinatorChannel, name: String, instance: String, capacity: Int) -> AgentID {
@@ -161,7 +161,7 @@ actor Dispatcher {
             agent = AgentID("\(name)-\(number)")
             number += 1
         }
-        workers[agent]?.close()
+        workers[agent]?.cutOff()
         workers[agent] = ConnectedWorker(
             connection: nextConnection, instance: instance, capacity: capacity, channel: channel, logger: logger)
         nextConnection += 1
@@ -169,6 +169,7 @@ actor Dispatcher {
             send(jobs[job]?.scheduler.agentJoined(agent, capacity: capacity, now: .now) ?? [])
             jobs[job]?.wakeThoseWithoutRoom()
         }
+        if isShuttingDown { workers[agent]?.send(.finish) }
         logger.info("agent joined", ["agent": agent, "from": channel.peer, "capacity": capacity])
         return agent
     }
@@ -192,13 +193,14 @@ actor Dispatcher {
     /// Tells all workers that there is no more work, and waits until they have left, but not for ever.
     func shutDown() async {
         ticker?.cancel()
+        isShuttingDown = true
         for worker in workers.values { worker.send(.finish) }
         let patience = ContinuousClock.now + .seconds(5)
         while !workers.isEmpty, ContinuousClock.now < patience {
             // Cancelled or not, the goodbyes are worth waiting for.
             await Task { try? await Task.sleep(for: .milliseconds(5)) }.value
         }
-        for worker in workers.values { worker.close() }
+        for worker in workers.values { worker.cutOff() }
     }
 
     // MARK: Messages
@@ -207,7 +209,7 @@ actor Dispatcher {
         let now = ContinuousClock.now
         switch message {
         case .pull(let pull):
-            workers[agent]?.wish += max(0, pull.shards)
+            workers[agent]?.wishes(pull.shards)
             for job in jobs.keys { send(jobs[job]?.scheduler.pull(agent, count: pull.shards, now: now) ?? []) }
         case .heartbeat(let heartbeat): hear(heartbeat, from: agent, now)
         case .completed(let completion):
@@ -268,8 +270,7 @@ actor Dispatcher {
                 logger.info(
                     "shard handed out again", ["shard": lease.shard, "agent": handout.agent, "epoch": lease.epoch])
             }
-            workers[handout.agent]?.wish -= 1
-            workers[handout.agent]?.send(.assignment(handout.assignment))
+            workers[handout.agent]?.gets(handout.assignment)
         }
     }
 
@@ -285,7 +286,8 @@ actor Dispatcher {
         }
     }
 
-    private func expire(_ now: ContinuousClock.Instant) {
+    /// Gives out again what agents have not been heard of for too long.
+    func expire(_ now: ContinuousClock.Instant) {
         for job in jobs.keys {
             guard let outcome = jobs[job]?.scheduler.expire(now: now) else { continue }
             for (agent, leases) in Dictionary(grouping: outcome.expired, by: \.agent) {

@@ -18,24 +18,36 @@ struct Services: Sendable {
     let equipment: WorkerEquipment
     let metadata: MetadataStore
 
-    /// Sends nothing.
+    /// Makes all of it as the configuration says. Sends nothing.
     ///
     /// - Parameter http: one for the whole process.
     init(
         _ configuration: Configuration, logger: Logger, http: any HTTPClient = CurlHTTPClient()
     ) throws(BackupError) {
+        let factory = StoreFactory(
+            http: http, logger: logger.labeled("storage"), stallTimeout: configuration.transfer.stallTimeout)
+        self.init(
+            configuration, logger: logger, http: http, stores: try StorePair(configuration, factory: factory),
+            equipment: try WorkerEquipment(
+                configuration, concurrency: configuration.transfer.concurrency, http: http,
+                logger: logger.labeled("worker")))
+    }
+
+    /// - Parameters:
+    ///   - http: for Milvus.
+    ///   - stores: these retry.
+    init(
+        _ configuration: Configuration, logger: Logger, http: any HTTPClient, stores: StorePair,
+        equipment: WorkerEquipment
+    ) {
         self.configuration = configuration
         self.logger = logger
         self.http = http
+        self.stores = stores
+        self.equipment = equipment
         milvus = MilvusClient(
             connection: MilvusConnection(configuration.milvus), http: http, logger: logger.labeled("milvus"),
             version: programVersion)
-        let factory = StoreFactory(
-            http: http, logger: logger.labeled("storage"), stallTimeout: configuration.transfer.stallTimeout)
-        stores = try StorePair(configuration, factory: factory)
-        equipment = try WorkerEquipment(
-            configuration, concurrency: configuration.transfer.concurrency, http: http,
-            logger: logger.labeled("worker"))
         metadata = MetadataStore(store: stores.backup, backupRoot: configuration.backup.storage.rootPath)
     }
 

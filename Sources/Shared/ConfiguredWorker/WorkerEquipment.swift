@@ -23,10 +23,17 @@ package struct WorkerEquipment: Sendable {
     package init(
         _ configuration: Configuration, concurrency: Int, http: any HTTPClient, logger: Logger
     ) throws(BackupError) {
-        let transfer = configuration.transfer
         let factory = StoreFactory(
-            http: http, logger: logger, stallTimeout: transfer.stallTimeout, retryPolicy: nil)
-        stores = try StorePair(configuration, factory: factory)
+            http: http, logger: logger, stallTimeout: configuration.transfer.stallTimeout, retryPolicy: nil)
+        self.init(
+            configuration, concurrency: concurrency, stores: try StorePair(configuration, factory: factory),
+            logger: logger)
+    }
+
+    /// - Parameter stores: without retries of their own.
+    package init(_ configuration: Configuration, concurrency: Int, stores: StorePair, logger: Logger) {
+        let transfer = configuration.transfer
+        self.stores = stores
         roots = StorageRoots(
             milvus: configuration.milvus.storage.rootPath, backup: configuration.backup.storage.rootPath)
         descriptions = [
