@@ -63,7 +63,9 @@ struct AgentService: Sendable {
                 let failure = BackupError(wrapping: error)
                 // Who was wanted once is not wrong for ever: the next coordinator may be configured rightly again.
                 guard failure.isRetryable || hasBeenAccepted else { throw failure }
-                if backoff.isWorthTelling { logger.warn("cannot work for the coordinator", ["why": failure]) }
+                if backoff.isWorthTelling(failure.description) {
+                    logger.warn("cannot work for the coordinator", ["why": failure])
+                }
             }
             if stop.isRequested { break }
             let pause = backoff.next(jitter: .random(in: 0..<1))
@@ -100,9 +102,13 @@ struct Backoff: Sendable {
     private static let longest = Duration.seconds(5)
     private var pause = Duration.milliseconds(100)
     private var failures = 0
+    private var lastReason: String?
 
-    /// The first failures and every hundredth after them: an idle agent must not fill a log.
-    var isWorthTelling: Bool { failures < 1 || failures % 100 == 0 }
+    /// Another failure than the one before, and every hundredth: an idle agent must not fill a log.
+    mutating func isWorthTelling(_ reason: String) -> Bool {
+        defer { lastReason = reason }
+        return reason != lastReason || failures % 100 == 0
+    }
 
     /// - Parameter jitter: 0..<1; the pause lies between half of its nominal length and its whole.
     mutating func next(jitter: Double) -> Duration {

@@ -134,7 +134,7 @@ struct ArgumentParserTests {
 
     @Test(
         arguments: [
-            (BackupError.Code.usage, Int32(2)), (.configuration, 2), (.canceled, 130), (.notFound, 1),
+            (BackupError.Code.usage, Int32(2)), (.configuration, 1), (.canceled, 130), (.notFound, 1),
             (.internalError, 1), (.invalidArgument, 1),
         ])
     func exitCodes(code: BackupError.Code, expected: Int32) {

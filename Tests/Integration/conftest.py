@@ -4,18 +4,25 @@ The tests use the testbed that is running, or start it and stop it at the end. T
 than .testbed.
 """
 
+import contextlib
 import os
+import re
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from testkit import programs  # noqa: E402
+from testkit import data, programs  # noqa: E402
 from testkit.layout import HOST, Layout  # noqa: E402
 from testkit.objects import Bucket  # noqa: E402
+from testkit.processes import wait_until  # noqa: E402
+from testkit.proxy import Proxy  # noqa: E402
 from testkit.server_connection import Connection  # noqa: E402
 from testkit.testbed import Testbed  # noqa: E402
 
@@ -157,3 +164,91 @@ def install(binaries, tmp_path):
 def coordinator_address(layout):
     """Where a test's coordinator listens. One test runs at a time."""
     return f"{HOST}:{layout.port_base + 91}"
+
+
+# MARK: data that several tests read and none changes
+
+
+@dataclass(frozen=True)
+class Source:
+    """A database of milvus-a with collections in it."""
+
+    milvus: object
+    database: str
+    collections: tuple
+
+    @property
+    def filter(self):
+        return f"{self.database}.*"
+
+
+@contextlib.contextmanager
+def filled_database(milvus, makers):
+    """A database of its own with a collection for each maker, by its name."""
+    database = f"db_{uuid.uuid4().hex[:8]}"
+    with Connection(milvus.address, database, create_database=True) as whole:
+
+        def make(entry):
+            name, maker = entry
+            with Connection(milvus.address, database) as connection:
+                maker(connection, name)
+
+        with ThreadPoolExecutor(max_workers=len(makers)) as pool:
+            list(pool.map(make, makers.items()))
+        yield Source(milvus, database, tuple(makers))
+        whole.drop_database()
+
+
+@pytest.fixture(scope="session")
+def shop(milvus_a):
+    """Every kind of field, partitions, deleted rows, a partition key, properties, indexes, and little data."""
+    makers = {
+        "products": partial(data.make_products, rows=400, rounds=1),
+        "documents": partial(data.make_documents, rows=200),
+        "orders": partial(data.make_orders, rows=300, partitions=2),
+        "drafts": data.make_drafts,
+    }
+    with filled_database(milvus_a, makers) as source:
+        yield source
+
+
+@pytest.fixture(scope="session")
+def archive(milvus_a):
+    """8 MB in four large objects and some small ones: enough for several shards."""
+    with filled_database(milvus_a, {"photos": partial(data.make_photos, rows=2000, rounds=4)}) as source:
+        yield source
+
+
+@pytest.fixture(scope="session")
+def note(milvus_a):
+    """A collection of some kilobytes."""
+    with filled_database(milvus_a, {"notes": partial(data.make_documents, rows=40)}) as source:
+        yield source
+
+
+@pytest.fixture
+def wait_for_log():
+    """Waits until a program has logged what a pattern finds, and gives the match."""
+
+    def wait(program, pattern, seconds=60):
+        expression = re.compile(pattern)
+        wait_until(lambda: expression.search(program.errors) or not program.running, seconds, interval=0.02)
+        match = expression.search(program.errors)
+        assert match, f"{program.name} does not log {pattern!r}:\n{program.errors[-4000:]}"
+        return match
+
+    return wait
+
+
+@pytest.fixture
+def proxy():
+    """Makes proxies in front of a server: proxy(store)."""
+    proxies = []
+
+    def make(service):
+        proxies.append(Proxy(service))
+        return proxies[-1]
+
+    yield make
+    for each in proxies:
+        each.close()

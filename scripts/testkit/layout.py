@@ -1,6 +1,6 @@
 """The testbed on paper: which servers there are, on which ports, in which directories.
 
-Ports count from a base and stay within a hundred of it. The base is what TESTBED_PORT_BASE says; else the first of
+Ports count from a base and stay within two hundred of it. The base is what TESTBED_PORT_BASE says; else the first of
 23500, 24500, ... where all ports were free when the testbed first came up.
 
     +1, +2    the S3 stores store-a and store-b        +6, +7    their metrics
@@ -9,6 +9,7 @@ Ports count from a base and stay within a hundred of it. The base is what TESTBE
     +10 n     Milvus n: +0 gRPC and REST, +1 management (health, metrics), +2 etcd
     +50+10 n  the ports that only Milvus n itself uses
     +90 ...   whatever tests and the demo start
+    +110, +150 the same for milvus-e, which comes fifth
 """
 
 import os
@@ -78,6 +79,7 @@ class Milvus:
     management_port: int
     etcd_port: int
     private_port: int
+    password: str = ""  # Of the user root, where users have to say who they are.
 
     @property
     def address(self):
@@ -105,19 +107,22 @@ class Layout:
             ("milvus-b", store_b, "milvus-b", "files"),
             ("milvus-c", store_a, "milvus-a", "other"),  # beside milvus-a in one bucket
             ("milvus-d", store_a, "milvus-d", "files"),  # another bucket of milvus-a's store
+            ("milvus-e", store_a, "milvus-e", "files"),  # asks for user and password
         ]
+        first_ports = [base + 10, base + 20, base + 30, base + 40, base + 110]
         self.milvus = [
             Milvus(
                 name=name,
                 store=store,
                 bucket=bucket,
                 root=root,
-                port=base + 10 + 10 * index,
-                management_port=base + 11 + 10 * index,
-                etcd_port=base + 12 + 10 * index,
-                private_port=base + 50 + 10 * index,
+                port=first,
+                management_port=first + 1,
+                etcd_port=first + 2,
+                private_port=first + 40,
+                password="Milvus" if name == "milvus-e" else "",
             )
-            for index, (name, store, bucket, root) in enumerate(table)
+            for first, (name, store, bucket, root) in zip(first_ports, table, strict=True)
         ]
         self.default_names = ["store-a", "store-b", "moto", "store-a-tls", "milvus-a", "milvus-b"]
 
@@ -142,7 +147,7 @@ class Layout:
         if os.environ.get("TESTBED_PORT_BASE") or layout._recorded_port_base():
             return layout
         for base in range(DEFAULT_PORT_BASE, DEFAULT_PORT_BASE + 5000, 1000):
-            if not any(port_answers(HOST, port) for port in range(base, base + 100)):
+            if not any(port_answers(HOST, port) for port in range(base, base + 200)):
                 return cls(directory, base)
         return layout
 

@@ -12,10 +12,11 @@ from .layout import ACCESS_KEY, HOST, SECRET_KEY, VIRTUAL_ENVIRONMENT, Milvus, M
 from .processes import Background, ProcessError, listener_of, port_answers, wait_until
 
 
-def body_of(url, timeout=3):
+def body_of(url, timeout=3, headers=None):
     """What a URL answers, or None while there is no answer."""
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as response:
+        request = urllib.request.Request(url, headers=headers or {})
+        with urllib.request.urlopen(request, timeout=timeout) as response:
             return response.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
         return f"status {error.code}"
@@ -234,6 +235,7 @@ class MilvusServer(Server):
             root=service.root,
             port=service.port,
             ports=ports,
+            authorization="true" if service.password else "false",
         )
 
     def stop(self, patience=0):
@@ -245,7 +247,8 @@ class MilvusServer(Server):
     def is_ready(self):
         if body_of(f"{self.service.management}/healthz") != "OK":
             return False
-        answer = body_of(f"http://{self.service.address}/v1/vector/collections")
+        headers = {"Authorization": f"Bearer root:{self.service.password}"} if self.service.password else {}
+        answer = body_of(f"http://{self.service.address}/v1/vector/collections", headers=headers)
         return answer is not None and '"code":200' in answer
 
 
@@ -324,6 +327,8 @@ log:
 common:
   storageType: minio
   gracefulStopTimeout: 5
+  security:
+    authorizationEnabled: {authorization}
 quotaAndLimits:
   enabled: false
 """

@@ -186,7 +186,7 @@ def main():
         prog="scripts/testbed",
         description="Runs real Milvus and S3 servers on this machine for tests and demonstrations.",
         epilog="Servers: store-a, store-b, moto, store-a-tls, milvus-a, milvus-b (these by default), milvus-c (beside "
-        "milvus-a in its bucket), milvus-d (another bucket of store-a). Ports count from TESTBED_PORT_BASE (23500).",
+        "milvus-a in its bucket), milvus-d (another bucket of store-a), milvus-e (with user and password). Ports count from TESTBED_PORT_BASE (23500).",
     )
     parser.add_argument("command", choices=["up", "down", "status"])
     parser.add_argument("server", nargs="*", help="up: the default servers; down: all")

@@ -9,7 +9,7 @@ package struct ExitCode: RawRepresentable, Sendable, Hashable {
     package static let success = ExitCode(rawValue: 0)
     /// What was asked for could not be done.
     package static let failure = ExitCode(rawValue: 1)
-    /// The program was called or configured wrongly, and nothing was done.
+    /// The program was called in a way it cannot be called, and nothing was done.
     package static let usage = ExitCode(rawValue: 2)
     /// The user stopped the program, as a shell reports an end by SIGINT.
     package static let interrupted = ExitCode(rawValue: 130)
@@ -17,7 +17,7 @@ package struct ExitCode: RawRepresentable, Sendable, Hashable {
     /// The only place where an error becomes an exit code.
     package init(_ error: BackupError) {
         switch error.code {
-        case .usage, .configuration: self = .usage
+        case .usage: self = .usage
         case .canceled: self = .interrupted
         default: self = .failure
         }

@@ -1,0 +1,45 @@
+"""Reading a backup the way any other tool would."""
+
+import json
+
+METADATA_FILES = [
+    "backup_meta.json",
+    "collection_meta.json",
+    "partition_meta.json",
+    "segment_meta.json",
+    "full_meta.json",
+]
+
+
+def metadata(bucket, root, name, file="full_meta.json"):
+    return json.loads(bucket.get(f"{root}/{name}/meta/{file}"))
+
+
+def segments_of(collection):
+    for partition in collection.get("partition_backups", []):
+        yield from partition.get("segment_backups", [])
+    yield from collection.get("l0_segments", [])
+
+
+def objects_of_plan(bucket, root, name):
+    """Key in the backup to (key in Milvus' bucket, size) of every object that the metadata names."""
+    planned = {}
+    for collection in metadata(bucket, root, name).get("collection_backups", []):
+        for segment in segments_of(collection):
+            for kind, logs in [("insert_log", "binlogs"), ("delta_log", "deltalogs")]:
+                for field in segment.get(logs, []):
+                    for log in field.get("binlogs", []):
+                        key = destination(kind, segment, field.get("fieldID", 0), log["log_id"])
+                        planned[f"{root}/{name}/binlogs/{key}"] = (log["log_path"], log["log_size"])
+    return planned
+
+
+def destination(kind, segment, field, log):
+    """Where a log lies below `binlogs/`."""
+    parts = [kind, segment["collection_id"], segment["partition_id"]]
+    if segment.get("group_id"):
+        parts.append(segment["group_id"])
+    parts.append(segment["segment_id"])
+    if kind == "insert_log":
+        parts.append(field)
+    return "/".join(map(str, [*parts, log]))
