@@ -60,8 +60,10 @@ import Testing
         var backoff = Backoff()
         let told = (0..<250).filter { _ in
             defer { _ = backoff.next(jitter: 0) }
-            return backoff.isWorthTelling
+            return backoff.isWorthTelling("refused")
         }
         #expect(told == [0, 100, 200])
+        let isAnother = backoff.isWorthTelling("another reason")
+        #expect(isAnother)
     }
 }

@@ -37,7 +37,7 @@ struct ServiceBench: Sendable {
 
     /// What a job would be given.
     func context(id: String = "job", workforce: Workforce.Plan = .init()) -> JobContext {
-        JobContext(id: id, services: services, timer: PhaseTimer(), workforce: workforce)
+        JobContext(id: id, services: services, timer: PhaseTimer(), workforce: .own(workforce))
     }
 
     func hasLogged(_ text: String) -> Bool { log.lines.contains { $0.contains(text) } }
