@@ -111,6 +111,11 @@ let package = Package(
         tests("ShardTransport", ["Support", "ShardProtocol"]),
         tests("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),
         tests("CopyWorker", ["Support", "ObjectStorage", "ObjectStorageTesting", "ShardProtocol", "ShardTransport"]),
+        .testTarget(
+            name: "DocumentationTests",
+            dependencies: ["Configuration"],
+            path: "Tests/DocumentationTests",
+            swiftSettings: settings),
         tests("Coordinator", ["Support", "BackupFormat", "ObjectStorage", "ObjectStorageTesting", "ShardProtocol"]),
     ],
     swiftLanguageModes: [.v6]
