@@ -133,6 +133,11 @@ let package = Package(
                 "Support", "HTTP", "ObjectStorage", "ObjectStorageTesting", "Configuration", "ShardProtocol",
                 "ShardTransport", "CopyWorker", "ConfiguredStores", "ConfiguredWorker",
             ]),
+        .testTarget(
+            name: "DocumentationTests",
+            dependencies: ["Configuration"],
+            path: "Tests/DocumentationTests",
+            swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

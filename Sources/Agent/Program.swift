@@ -12,26 +12,31 @@ struct Program: Sendable {
         "milvus-backup-agent",
         summary: "Copies what a milvus-backup coordinator hands out.",
         discussion: """
-            Dials a coordinator (milvus-backup create or restore with --listen), proves that it sees the same object \
-            stores, and copies the shards that it is given. It dials again for as long as it runs, so one agent serves \
-            many backups. On SIGTERM it gives its shards back and ends.
+            Connects to a coordinator (milvus-backup create or restore with --listen), proves that it knows the same \
+            token and sees the same object stores, and copies the objects that it is given. It may be started before \
+            the coordinator, and connects again for as long as it runs, so one agent serves many backups. On SIGTERM or \
+            SIGINT it gives its work back and ends.
 
-            It reads its own access to the stores from its own configuration: the coordinator sends no credentials.
+            The access to the stores comes from its own configuration file: the coordinator sends no credentials. \
+            Provider, bucket and root path of both stores must be the coordinator's; addresses may differ.
             """,
         options: [
             Option(
                 "coordinator", placeholder: "HOST:PORT",
-                help: "Where the coordinator listens. Configuration: agent.coordinator."),
+                help: "Where the coordinator listens (its --listen). Configuration: agent.coordinator."),
             Option(
                 "config", placeholder: "FILE",
-                help: "The configuration; looked for here, in $MILVUSCONF and in ./configs.",
+                help: "The configuration file; looked for at this path, then in $MILVUSCONF, then in ./configs.",
                 defaultValue: "backup.yaml"),
             Option(
-                "set", kind: .assignments, placeholder: "KEY=VALUE", help: "Overrides a value of the configuration."),
+                "set", kind: .assignments, placeholder: "KEY=VALUE",
+                help: "Overrides a value of the configuration file."),
             Option(
                 "name", placeholder: "NAME",
-                help: "How the agent is called in logs and tables. Default: the host's name."),
-            Option("concurrency", placeholder: "N", help: "Objects in flight. Configuration: agent.concurrency."),
+                help: "The agent's name in logs and tables. Configuration: agent.name. Default: the host's name."),
+            Option(
+                "concurrency", placeholder: "N",
+                help: "Objects copied at the same time. Configuration: agent.concurrency."),
             .flag("version", help: "Show the version."),
         ],
         examples: [

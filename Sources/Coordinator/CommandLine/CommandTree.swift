@@ -21,21 +21,26 @@ enum CommandTree {
 
     static let root = Command(
         "milvus-backup",
-        summary: "Backs up and restores Milvus collections, with as many agents as there are hosts to copy.",
+        summary: "Backs up and restores Milvus collections; agents on other hosts can share the copying.",
         discussion: """
-            Backs up Milvus collections from Milvus' object store into another one, and restores them. The copying is \
-            done by this process, or by milvus-backup-agent processes on other hosts.
+            Copies the data of Milvus collections from Milvus' object store into a backup store, and brings them back \
+            into the same or another Milvus. This process copies by itself, or hands the copying out to \
+            milvus-backup-agent processes on other hosts (--listen).
 
-            Start with "milvus-backup check": it connects to everything that the configuration names.
+            Start with "milvus-backup check": it connects to Milvus and to the two object stores that the \
+            configuration names.
+
+            Results go to standard output, log lines to standard error. The exit status is 0 when all went well, 1 when \
+            it did not, 2 for a wrong call or configuration, 130 after an interruption.
             """,
         options: [
             Option(
                 "config", placeholder: "FILE",
-                help: "The configuration; looked for here, in $MILVUSCONF and in ./configs.",
+                help: "The configuration file; looked for at this path, then in $MILVUSCONF, then in ./configs.",
                 defaultValue: "backup.yaml"),
             Option(
                 "set", kind: .assignments, placeholder: "KEY=VALUE",
-                help: "Overrides a value of the configuration, as in --set backup.storage.rootPath=nightly."),
+                help: "Overrides a value of the configuration file, as in --set backup.storage.rootPath=nightly."),
             .flag("json", help: "Print the result as one JSON document, also an error."),
         ],
         examples: [
@@ -51,11 +56,12 @@ enum CommandTree {
         Option.flag("dry-run", help: "Say what would be copied, and change nothing."),
         Option(
             "listen", placeholder: "HOST:PORT",
-            help: "Let agents dial in here and do the copying. Any address but a loopback one needs a token. "
-                + "Configuration: coordinator.listen."),
+            help: "Let agents connect to this address and do all the copying. Any address but a loopback one needs a "
+                + "token (coordinator.token or MILVUS_BACKUP_TOKEN). Configuration: coordinator.listen."),
         Option(
-            "min-agents", placeholder: "N", help: "Wait for this many agents before the work begins.", defaultValue: "0"
-        ),
+            "min-agents", placeholder: "N",
+            help: "With --listen: wait for this many agents before the work begins; more may join at any time.",
+            defaultValue: "0"),
     ]
 
     private static let create = Command(
@@ -69,27 +75,35 @@ enum CommandTree {
         options: [
             Option(
                 "name", short: "n", placeholder: "NAME",
-                help: "The backup's name: letters, digits and underscores. Default: backup_ and the time."),
+                help: "The new backup's name: letters, digits and underscores. Default: backup_ and the time."),
             Option(
                 "filter", placeholder: "LIST",
                 help:
-                    "What to back up: db.* (all of a database), db.coll, coll, db. (the database alone); separated by "
-                    + "commas. Default: everything."),
+                    "What to back up: db.* (a whole database), db.coll, coll (in default), db. (the database without "
+                    + "collections); separated by commas. Goes before -a, that before -c, that before -d. Default: "
+                    + "everything."),
             Option(
                 "colls", short: "c", aliases: ["collections"], placeholder: "LIST",
-                help: "Collections: coll or db.coll, separated by commas."),
+                help: "Collections to back up: coll or db.coll, separated by commas."),
             Option(
-                "databases", short: "d", placeholder: "LIST", help: "Databases, each as a whole, separated by commas."),
+                "databases", short: "d", placeholder: "LIST",
+                help: "Databases to back up, each as a whole, separated by commas."),
             Option(
                 "database_collections", short: "a", placeholder: "JSON",
                 help:
                     "Databases and collections, as in {\"db1\":[\"c1\"],\"db2\":[]}; an empty list is the whole database."
             ),
-            .flag("force", short: "f", help: "Do not flush: back up what is in Milvus' store already."),
+            .flag(
+                "force", short: "f",
+                help: "Do not flush: back up what is in Milvus' store already. Rows inserted last may be missing."),
             .flag("meta_only", help: "Back up databases, schemas, partitions and indexes, and no data."),
             Option(
                 "strategy", placeholder: "NAME",
-                help: "auto, meta_only, skip_flush, bulk_flush or serial_flush.", defaultValue: "auto"),
+                help:
+                    "How rows in memory get to the store before the copying: serial_flush (collection by collection), "
+                    + "bulk_flush (all of Milvus at once), auto (bulk_flush where Milvus offers it, else "
+                    + "serial_flush); or skip_flush (as --force), meta_only (as --meta_only).",
+                defaultValue: "auto"),
         ] + workers,
         examples: [
             Command.Example("milvus-backup create -n nightly --filter 'shop.*,users'", "a database and a collection"),
@@ -101,32 +115,39 @@ enum CommandTree {
         "restore",
         summary: "Restore a backup.",
         discussion: """
-            Makes the collections of a backup anew, in this or another Milvus, and imports their data. Before anything is \
-            changed the backup is looked through: every object must be there with its size, and no collection may be in \
-            the way. Restored collections are not loaded.
+            Creates the collections of a backup anew, in the same or another Milvus, and imports their data. Before \
+            anything is changed the backup is looked through: every object must be there with its size, and no \
+            collection of the same name may be there. Restored collections are not loaded, and have indexes only with \
+            --rebuild_index.
             """,
         options: [
             name,
             Option(
                 "filter", placeholder: "LIST",
-                help: "What to restore, by the names after renaming: db.*, db.coll, coll, separated by commas."),
+                help:
+                    "What to restore, by the names after --suffix or --rename: db.*, db.coll, coll, separated by commas."
+            ),
             Option(
                 "collections", short: "c", aliases: ["colls"], placeholder: "LIST",
-                help: "Collections of the backup: coll or db.coll."),
-            Option("databases", short: "d", placeholder: "LIST", help: "Databases of the backup."),
+                help: "Collections of the backup: coll or db.coll, separated by commas."),
+            Option("databases", short: "d", placeholder: "LIST", help: "Databases of the backup, separated by commas."),
             Option(
                 "database_collections", short: "a", placeholder: "JSON",
-                help: "Databases and collections of the backup, as in {\"db1\":[\"c1\"]}."),
-            Option("suffix", short: "s", placeholder: "TEXT", help: "Is put behind the name of every collection."),
+                help:
+                    "Databases and collections of the backup, as in {\"db1\":[\"c1\"]}. Goes before -c, that before -d."
+            ),
+            Option("suffix", short: "s", placeholder: "TEXT", help: "Is appended to the name of every collection."),
             Option(
                 "rename", short: "r", placeholder: "LIST",
-                help: "New names, as in a:b,db1.c:db2.d,db3.*:db4.*, separated by commas."),
-            .flag("rebuild_index", aliases: ["restore_index"], help: "Make the recorded indexes."),
-            .flag("use_auto_index", help: "With --rebuild_index: make vector indexes as AUTOINDEX."),
-            .flag("drop_exist_collection", help: "Drop collections that are in the way."),
-            .flag("drop_exist_index", help: "Drop the indexes that are there before."),
+                help: "New names as OLD:NEW, as in a:b,db1.c:db2.d,db3.*:db4.*. Not together with --suffix."),
+            .flag("rebuild_index", aliases: ["restore_index"], help: "Create the recorded indexes."),
+            .flag("use_auto_index", help: "With --rebuild_index: create vector indexes as AUTOINDEX."),
+            .flag(
+                "drop_exist_collection",
+                help: "Drop collections that have the name of a restored one first. Their data is lost."),
+            .flag("drop_exist_index", help: "Drop the indexes of collections that are there already."),
             .flag("skip_create_collection", help: "Import into collections that are there already."),
-            .flag("meta_only", help: "Make collections, partitions and indexes, and import no data."),
+            .flag("meta_only", help: "Create collections and partitions (and indexes, if asked), and import no data."),
             .flag("skip-aliases", help: "Do not make the recorded aliases."),
             .flag("load", help: "Load the collections that were loaded when they were backed up."),
         ] + workers,
@@ -136,7 +157,13 @@ enum CommandTree {
                 "milvus-backup restore -n nightly -r 'shop.*:shop2.*' --rebuild_index", "a database under another name"),
         ])
 
-    private static let list = Command("list", summary: "List the backups.")
+    private static let list = Command(
+        "list",
+        summary: "List the backups.",
+        discussion: """
+            Lists the names of all finished backups. A warning names each directory below the backup root that is no \
+            finished backup, such as one that is still being made or was interrupted.
+            """)
 
     private static let get = Command(
         "get", summary: "Show a backup: its collections, indexes and size, as JSON.", options: [name])
@@ -144,15 +171,16 @@ enum CommandTree {
     private static let delete = Command(
         "delete",
         summary: "Delete a backup.",
-        discussion: "Deletes a backup with all its data, also one that was not finished.",
+        discussion: "Deletes a backup with all its data, also one that was not finished. It does not ask.",
         options: [name])
 
     private static let check = Command(
         "check",
         summary: "Connect to Milvus and to both object stores.",
         discussion: """
-            Shows the configuration as it is understood, connects to Milvus and to both object stores, and writes and \
-            removes a small object in the backup store.
+            Shows the configuration as it is understood, with secrets masked; connects to Milvus and to both object stores; \
+            creates the backup bucket if it is not there; writes and removes a small object in it; and says so when there \
+            is nothing below Milvus' root path.
             """,
         arguments: [
             Argument("WHAT", help: "config or backup_yaml: show the configuration alone.", isOptional: true)
