@@ -47,7 +47,7 @@ import Testing
         let written = try message.frame(limits: .session)
         let json =
             written.flags == .compressed
-            ? try Compression.decompress(written.payload, limit: 1 << 20) : written.payload
+            ? try PayloadCompression.decompress(written.payload, limit: 1 << 20) : written.payload
         #expect(try Tree(json: json) == example)
         let payload = try #require(Mirror(reflecting: message).children.first?.value)
         let members = memberNames(of: payload)

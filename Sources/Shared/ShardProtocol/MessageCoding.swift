@@ -101,7 +101,7 @@ private enum Payload {
         } catch {
             throw BackupError(.internalError, "a message \(kind) could not be encoded", cause: error)
         }
-        let compressed = Compression.compress(json)
+        let compressed = PayloadCompression.compress(json)
         let frame = Frame(kind: kind.rawValue, flags: compressed == nil ? [] : .compressed, payload: compressed ?? json)
         guard json.count <= limits.payloadSize, frame.payload.count + Frame.headerSize <= limits.frameSize else {
             throw BackupError(
@@ -119,7 +119,7 @@ private enum Payload {
         }
         let json =
             frame.flags.contains(.compressed)
-            ? try Compression.decompress(frame.payload, limit: limits.payloadSize) : frame.payload
+            ? try PayloadCompression.decompress(frame.payload, limit: limits.payloadSize) : frame.payload
         do {
             return try decoder.decode(Value.self, from: Data(json))
         } catch {

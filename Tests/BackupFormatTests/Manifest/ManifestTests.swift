@@ -1,0 +1,47 @@
+import BackupFormat
+import Support
+import Testing
+
+@Suite struct ManifestTests {
+    private let header = ManifestHeader(name: "nightly", id: "id-1")
+    private let records = (0..<5000).map {
+        ManifestRecord(
+            key: "binlogs/insert_log/1/2/3/3/\($0)/\(Int64.max - Int64($0))", size: Int64($0) << 33,
+            etag: "e\($0)", md5: $0 % 2 == 0 ? "" : "m\($0)")
+    }
+
+    private func read(_ bytes: [UInt8]) throws -> (ManifestHeader, [ManifestRecord]) {
+        var rest = bytes[...]
+        var read: [ManifestRecord] = []
+        let header = try Manifest.read(
+            {
+                defer { rest = rest.dropFirst(1000) }
+                return rest.isEmpty ? nil : Array(rest.prefix(1000))
+            },
+            { read.append($0) })
+        return (header, read)
+    }
+
+    @Test func piecesMakeAManifest() throws {
+        let odd = ManifestRecord(key: "a\tb \"c\"\u{1F600}", size: 0)
+        let bytes =
+            try Manifest.frame(header) + Manifest.frame(records.prefix(3)) + Manifest.frame([])
+            + Manifest.frame(records.dropFirst(3)) + Manifest.frame([odd])
+        let (found, read) = try read(bytes)
+        #expect(found == header)
+        #expect(read == records + [odd])
+    }
+
+    @Test func damageIsNoticed() throws {
+        let bytes = try Manifest.frame(header) + Manifest.frame(records)
+        #expect(throws: BackupError.self) { try read(Array(bytes.dropLast(10))) }
+        #expect(throws: BackupError.self) { try read([]) }
+        #expect(throws: BackupError.self) { try read(try Manifest.frame(records)) }
+        var flipped = bytes
+        flipped[bytes.count / 2] ^= 0xff
+        #expect(throws: (any Error).self) {
+            let (_, read) = try read(flipped)
+            if read != records { throw BackupError(.corrupted, "changed") }
+        }
+    }
+}
