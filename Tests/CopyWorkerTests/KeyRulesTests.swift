@@ -163,7 +163,8 @@ import Testing
         }
     }
 
-    @Test(arguments: ["a", "_", "Nightly_2026", "x1", String(repeating: "a", count: 128)])
+    // Those with other characters were made by other tools, and are restored.
+    @Test(arguments: ["a", "_", "Nightly_2026", "1a", "a-b", "a.b", "a b", "ä", String(repeating: "a", count: 255)])
     func namesOfBackups(name: String) {
         #expect(
             refusal { () throws(BackupError) in
@@ -172,7 +173,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "1a", "a-b", "a/b", "..", "a.b", "a b", "a\n", "ä", "@", "[", "`", "{", String(repeating: "a", count: 129),
+        "", "a/b", "/", ".", "..", "a/..", "a\n", "\u{7f}", "\u{85}", String(repeating: "a", count: 256),
     ])
     func namesOfNoBackups(name: String) {
         #expect(

@@ -89,13 +89,15 @@ import Testing
                 BackupError(
                     .unavailable, "cannot connect to http://milvus:19530: Connection refused", isRetryable: true)),
             code: .unavailable,
-            text: "cannot reach Milvus at milvus:19530: connection refused; check milvus.address and milvus.port"),
+            text:
+                "cannot reach Milvus at milvus:19530: connection refused; check milvus.grpc.address and milvus.grpc.port"
+        ),
         Failure(
             reply: .failure(
                 BackupError(.unavailable, "http://milvus:19530: the connection was closed without an answer")),
             code: .unavailable,
             text: "cannot reach Milvus at milvus:19530: the connection was closed without an answer; "
-                + "check milvus.address and milvus.port; if this Milvus uses TLS, set milvus.tlsMode"),
+                + "check milvus.grpc.address and milvus.grpc.port; if this Milvus uses TLS, set milvus.grpc.tlsMode"),
         Failure(
             reply: .failure(BackupError(.timedOut, "cannot connect to http://milvus:19530 within 10 s")),
             code: .timedOut, text: "Milvus at milvus:19530 does not answer: the connection: within 10 s"),
@@ -111,11 +113,11 @@ import Testing
         Failure(
             reply: .http(HTTPResponse(status: 404, body: Array("404 page not found".utf8))), code: .protocolViolation,
             text: "what answers at milvus:19530 is not Milvus' gRPC interface: HTTP 404; "
-                + "check milvus.address and milvus.port"),
+                + "check milvus.grpc.address and milvus.grpc.port"),
         Failure(
             reply: .http(HTTPResponse(status: 200, body: Array("<html>".utf8))), code: .protocolViolation,
             text: "what answers at milvus:19530 is not Milvus' gRPC interface: the answer has no grpc-status; "
-                + "check milvus.address and milvus.port"),
+                + "check milvus.grpc.address and milvus.grpc.port"),
         Failure(
             reply: .message([0xff]), code: .corrupted,
             text: "the connection failed: the protobuf message ConnectResponse is damaged: it is cut off (at byte 1)"),
@@ -146,7 +148,7 @@ import Testing
         let connection = MilvusConnection(address: "m", port: 1, tlsMode: .server)
         let client = MilvusClient(connection: connection, http: fake, logger: .silent)
         let error = await #expect(throws: BackupError.self) { try await client.connect() }
-        #expect(error?.hint == "this Milvus seems to use no TLS: check milvus.tlsMode")
+        #expect(error?.hint == "this Milvus seems to use no TLS: check milvus.grpc.tlsMode")
         #expect(fake.calls.first?.url.hasPrefix("https://m:1/") == true)
     }
 

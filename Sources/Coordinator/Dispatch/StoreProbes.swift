@@ -6,15 +6,34 @@ import ShardProtocol
 import Support
 
 /// The random objects by which an agent proves that it looks at the same stores; written when the first agent comes, removed
-/// at the end.
+/// at the end. Where nothing may be written the listing must agree instead, which is taken anew for every agent.
 actor StoreProbes {
+    private enum Made: Sendable {
+        case object(ExpectedProbe)
+        case listing(StorageID)
+    }
+
     private let services: Services
-    private var made: Task<[ExpectedProbe], any Error>?
+    private var made: Task<[Made], any Error>?
 
     init(services: Services) { self.services = services }
 
-    /// A probe for each store. Where nothing may be written, the listing must agree instead.
+    /// A probe for each store.
     func expected() async throws -> [ExpectedProbe] {
+        let made = try await makeOnce()
+        let services = self.services
+        return try await mapInParallel(made, limit: 2) { made in
+            switch made {
+            case .object(let probe): return probe
+            case .listing(let storage):
+                let value = try await StoreProbe.fingerprint(
+                    of: services.stores[storage], root: services.equipment.roots[storage])
+                return ExpectedProbe(probe: .init(storage: storage, key: nil), value: value)
+            }
+        }
+    }
+
+    private func makeOnce() async throws -> [Made] {
         if let made { return try await made.value }
         let services = self.services
         let making = Task {
@@ -29,18 +48,16 @@ actor StoreProbes {
         }
     }
 
-    private static func make(_ storage: StorageID, _ services: Services) async throws -> ExpectedProbe {
-        let store = services.stores[storage]
+    private static func make(_ storage: StorageID, _ services: Services) async throws -> Made {
         let root = services.equipment.roots[storage]
         let name = "milvus_backup_probe_\(try SecureRandom.hexadecimal(bytes: 16))"
         let key = root.isEmpty ? name : "\(root)/\(name)"
         let value = try SecureRandom.hexadecimal(bytes: 32)
         do {
-            try await store.put(key, body: .bytes(Array(value.utf8)))
-            return ExpectedProbe(probe: .init(storage: storage, key: key), value: value)
+            try await services.stores[storage].put(key, body: .bytes(Array(value.utf8)))
+            return .object(ExpectedProbe(probe: .init(storage: storage, key: key), value: value))
         } catch let error as BackupError where error.code == .permissionDenied {
-            let fingerprint = try await StoreProbe.fingerprint(of: store, root: root)
-            return ExpectedProbe(probe: .init(storage: storage, key: nil), value: fingerprint)
+            return .listing(storage)
         }
     }
 
@@ -51,7 +68,7 @@ actor StoreProbes {
         let services = self.services
         // A task of its own: this is done also when the job was cancelled.
         await Task {
-            for probe in (try? await made.value) ?? [] {
+            for case .object(let probe) in (try? await made.value) ?? [] {
                 guard let key = probe.probe.key else { continue }
                 do {
                     try await services.stores[probe.probe.storage].delete([key])

@@ -11,8 +11,8 @@ import Support
 package struct KeyRules: Sendable {
     /// Bytes of a key, at most: S3's limit.
     package static let maximumKeyLength = 1024
-    /// Characters of a backup's name, at most.
-    package static let maximumNameLength = 128
+    /// Bytes of a backup's name, at most.
+    package static let maximumNameLength = 255
 
     private let roots: StorageRoots
     private let backupName: String
@@ -26,8 +26,8 @@ package struct KeyRules: Sendable {
         guard KeyRules.isValidName(backupName) else {
             throw BackupError(
                 .invalidArgument,
-                "\"\(KeyRules.shown(backupName))\" is no name of a backup: letters, digits and underscores, not "
-                    + "beginning with a digit, at most \(KeyRules.maximumNameLength)")
+                "\"\(KeyRules.shown(backupName))\" is no name of a backup: one without slashes and control "
+                    + "characters, at most \(KeyRules.maximumNameLength) bytes")
         }
         self.roots = roots
         self.backupName = backupName
@@ -112,14 +112,12 @@ package struct KeyRules: Sendable {
         return first.starts(with: prefix) && first.count > prefix.count
     }
 
+    /// Whether the name is one plain segment of a key. Other tools are more liberal with names than we are, and their backups
+    /// can be restored.
     private static func isValidName(_ name: String) -> Bool {
-        guard let first = name.utf8.first, !isDigit(first), name.utf8.count <= maximumNameLength else { return false }
-        return name.utf8.allSatisfy { byte in
-            isDigit(byte) || byte == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-        }
+        !name.isEmpty && name != "." && name != ".." && name.utf8.count <= maximumNameLength
+            && !name.unicodeScalars.contains { $0 == "/" || $0.value < 0x20 || (0x7f..<0xa0).contains($0.value) }
     }
-
-    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
     // MARK: Messages
 

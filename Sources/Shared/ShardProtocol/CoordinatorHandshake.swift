@@ -162,7 +162,7 @@ package struct CoordinatorHandshake: Sendable {
             guard value == expected.value else {
                 return refuse(
                     .configuration,
-                    "agent \(hello.name) sees another \(expected.probe.key.map { "object at \($0)" } ?? place): "
+                    "agent \(hello.name) sees \(expected.probe.key.map { "another object at \($0)" } ?? "other objects in \(place)"): "
                         + "its endpoint leads to another store",
                     hint: "check endpoint and credentials of storage \"\(storage)\" on that host")
             }

@@ -56,12 +56,12 @@ package struct MilvusConnection: Sendable {
         let isPlain = address.unicodeScalars.allSatisfy { $0.value > 0x20 && !"/?#@\\".unicodeScalars.contains($0) }
         guard !address.isEmpty, isPlain else {
             throw BackupError(
-                .configuration, "milvus.address is not a host name or an address: \"\(address)\"",
+                .configuration, "milvus.grpc.address is not a host name or an address: \"\(address)\"",
                 hint: "write the host alone, without http:// and without the port")
         }
         guard (1...65535).contains(port) else {
             throw BackupError(
-                .configuration, "milvus.port is not a port: \(port)", hint: "19530 is Milvus' own default")
+                .configuration, "milvus.grpc.port is not a port: \(port)", hint: "19530 is Milvus' own default")
         }
     }
 }

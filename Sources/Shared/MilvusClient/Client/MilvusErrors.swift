@@ -65,7 +65,7 @@ struct MilvusErrors: Sendable {
         case .unknown where told.hasPrefix("HTTP ") || told.contains("no grpc-status"):
             return BackupError(
                 .protocolViolation, "what answers at \(connection.endpoint) is not Milvus' gRPC interface: \(told)",
-                hint: "check milvus.address and milvus.port")
+                hint: "check milvus.grpc.address and milvus.grpc.port")
         default: return BackupError(.remoteFailure, message)
         }
     }
@@ -115,13 +115,13 @@ struct MilvusErrors: Sendable {
         let text = reason.lowercased()
         let signs = ["http/2", "closed", "ended", "broke"]
         if connection.tlsMode == .disabled, signs.contains(where: { text.contains($0) }) {
-            return "check milvus.address and milvus.port; if this Milvus uses TLS, set milvus.tlsMode"
+            return "check milvus.grpc.address and milvus.grpc.port; if this Milvus uses TLS, set milvus.grpc.tlsMode"
         }
         if text.contains("wrong version number") || text.contains("packet length too long") {
-            return "this Milvus seems to use no TLS: check milvus.tlsMode"
+            return "this Milvus seems to use no TLS: check milvus.grpc.tlsMode"
         }
-        if text.hasPrefix("tls") { return given ?? "check milvus.tlsMode, milvus.caCertPath and milvus.serverName" }
-        return "check milvus.address and milvus.port"
+        if text.hasPrefix("tls") { return given ?? "check milvus.grpc.tlsMode, caCertPath and serverName" }
+        return "check milvus.grpc.address and milvus.grpc.port"
     }
 
     /// What remains of the HTTP client's message without the address it begins with, which is said already.

@@ -34,7 +34,7 @@ struct S3ErrorMapping {
         if response.isWrongRegion { return wrongRegion(response) }
         switch response.code {
         case "NoSuchKey": return BackupError(.notFound, "\(missingObject(request)) does not exist in \(place(request))")
-        case "NoSuchBucket": return missingBucket(response)
+        case "NoSuchBucket": return missingBucket(response, request)
         case "NoSuchUpload": return BackupError(.notFound, "the upload of \(what(request)) has ended or never began")
         case "PreconditionFailed": return BackupError(.notFound, "\(what(request)) has changed since it was listed")
         case "RequestTimeTooSkewed": return skewedClock(request)
@@ -156,8 +156,13 @@ struct S3ErrorMapping {
         return text
     }
 
-    private func missingBucket(_ response: S3ErrorResponse) -> BackupError {
-        BackupError(.notFound, "bucket \"\(response.bucket ?? bucket)\" does not exist at \(server)")
+    private func missingBucket(_ response: S3ErrorResponse, _ request: S3Request) -> BackupError {
+        // Stores do not always say which of the two buckets of a copy they miss.
+        if let source = request.source, source.bucket != bucket, response.bucket == nil {
+            return BackupError(
+                .notFound, "bucket \"\(source.bucket)\" or \"\(bucket)\" does not exist at \(server)")
+        }
+        return BackupError(.notFound, "bucket \"\(response.bucket ?? bucket)\" does not exist at \(server)")
     }
 
     private func wrongRegion(_ response: S3ErrorResponse) -> BackupError {
