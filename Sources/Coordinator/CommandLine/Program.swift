@@ -23,9 +23,7 @@ struct Program: Sendable {
     }
 
     private func run(_ invocation: Invocation) async throws {
-        if invocation.path == ["version"] || invocation.flag("version") {
-            return print("milvus-backup \(programVersion)")
-        }
+        if invocation.path == ["version"] { return print("milvus-backup \(programVersion)") }
         guard let command = CommandTree.implementation(of: invocation.path) else {
             throw BackupError(.usage, "no command given", hint: "\"milvus-backup help\" lists the commands")
         }
