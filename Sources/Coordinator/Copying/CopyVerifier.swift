@@ -29,8 +29,8 @@ struct CopyVerifier: Sendable {
         guard !expected.isEmpty else { return }
         try await store.forEachPage(prefix: prefix) { page in
             for object in page.objects {
-                guard let key = paths.parse(object.key)?.source else { continue }
-                guard let size = expected.found(key), size != object.size else { continue }
+                guard let (key, groupID) = paths.parse(object.key) else { continue }
+                guard let size = expected.found(key, groupID: groupID), size != object.size else { continue }
                 throw BackupError(
                     .corrupted, "\(object.key) in bucket \(bucket) has \(object.size) bytes and should have \(size)")
             }
@@ -47,6 +47,7 @@ struct CopyVerifier: Sendable {
 /// The logs that should be in a listing. A listing has the logs of a segment in the order in which they were listed at the
 /// source, so finding one is a step of a cursor and not a search.
 private struct ExpectedLogs {
+    private let kind: LogKind
     private var segments: [SegmentBackup] = []
     private var logs: [[Binlog]] = []
     private var indexOfSegment: [Int64: Int] = [:]
@@ -54,6 +55,7 @@ private struct ExpectedLogs {
     private var cursor: [Int] = []
 
     init(_ kind: LogKind, segments all: [SegmentBackup]) {
+        self.kind = kind
         for segment in all {
             let own = Array(kind == .insert ? segment.insertLogs.binlogs : segment.deltaLogs.binlogs)
             guard !own.isEmpty else { continue }
@@ -68,18 +70,28 @@ private struct ExpectedLogs {
     var isEmpty: Bool { segments.isEmpty }
 
     /// The size the log must have; nil when it is not in the plan.
-    mutating func found(_ key: SourceKey) -> Int64? {
-        guard let segment = indexOfSegment[key.segmentID] else { return nil }
+    mutating func found(_ key: SourceKey, groupID: Int64) -> Int64? {
+        guard let segment = indexOfSegment[key.segmentID], isPlace(of: segments[segment], key, groupID) else {
+            return nil
+        }
         let count = logs[segment].count
         for step in 0..<count {
             let index = (cursor[segment] + step) % count
             let log = logs[segment][index]
-            guard log.logID == key.logID, log.fieldID == key.fieldID else { continue }
+            // Old backups give lists of deletions fields that mean nothing.
+            guard log.logID == key.logID, kind == .delta || log.fieldID == key.fieldID else { continue }
             cursor[segment] = index + 1
             isFound[segment][index] = true
             return log.size
         }
         return nil
+    }
+
+    /// Whether a key lies where the segment's logs belong: an import finds them by their directory.
+    private func isPlace(of segment: SegmentBackup, _ key: SourceKey, _ groupID: Int64) -> Bool {
+        let group = segment.partitionID == SegmentBackup.allPartitions ? 0 : segment.groupID
+        return key.kind == kind && key.collectionID == segment.collectionID
+            && key.partitionID == segment.partitionID && groupID == group
     }
 
     var firstMissing: (SegmentBackup, Binlog)? {

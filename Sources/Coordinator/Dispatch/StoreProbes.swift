@@ -15,6 +15,8 @@ actor StoreProbes {
 
     private let services: Services
     private var made: Task<[Made], any Error>?
+    /// What may be there, also when the other store's probe could not be made.
+    private var keys: [(storage: StorageID, key: String)] = []
 
     init(services: Services) { self.services = services }
 
@@ -35,9 +37,8 @@ actor StoreProbes {
 
     private func makeOnce() async throws -> [Made] {
         if let made { return try await made.value }
-        let services = self.services
         let making = Task {
-            try await mapInParallel(StorageID.allCases, limit: 2) { try await Self.make($0, services) }
+            try await mapInParallel(StorageID.allCases, limit: 2) { try await self.make($0) }
         }
         made = making
         do {
@@ -48,30 +49,33 @@ actor StoreProbes {
         }
     }
 
-    private static func make(_ storage: StorageID, _ services: Services) async throws -> Made {
+    private func make(_ storage: StorageID) async throws -> Made {
         let root = services.equipment.roots[storage]
         let name = "milvus_backup_probe_\(try SecureRandom.hexadecimal(bytes: 16))"
         let key = root.isEmpty ? name : "\(root)/\(name)"
         let value = try SecureRandom.hexadecimal(bytes: 32)
+        keys.append((storage, key))
         do {
             try await services.stores[storage].put(key, body: .bytes(Array(value.utf8)))
             return .object(ExpectedProbe(probe: .init(storage: storage, key: key), value: value))
         } catch let error as BackupError where error.code == .permissionDenied {
+            keys.removeAll { $0.key == key }
             return .listing(storage)
         }
     }
 
     /// Removes what was written. A probe that cannot be removed is a few bytes, and no reason to fail.
     func remove() async {
-        guard let made else { return }
-        self.made = nil
-        let services = self.services
+        // One that is still being made is waited for.
+        _ = await made?.result
+        made = nil
+        let (services, keys) = (self.services, self.keys)
+        self.keys = []
         // A task of its own: this is done also when the job was cancelled.
         await Task {
-            for case .object(let probe) in (try? await made.value) ?? [] {
-                guard let key = probe.probe.key else { continue }
+            for (storage, key) in keys {
                 do {
-                    try await services.stores[probe.probe.storage].delete([key])
+                    try await services.stores[storage].delete([key])
                 } catch {
                     services.logger.warn(
                         "cannot remove a probe object", ["key": key, "error": BackupError(wrapping: error)])

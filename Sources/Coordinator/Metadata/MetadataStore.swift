@@ -39,6 +39,10 @@ struct MetadataStore: Sendable {
     func read(_ name: String, options: MetadataReadOptions) async throws -> BackupInfo {
         let paths = BackupPaths(root: backupRoot, name: name)
         do {
+            // Written last and deleted first: without it, what is there is no backup yet, or none any more.
+            guard try await store.head(paths.metadata(.backup)) != nil else {
+                throw BackupError(.notFound, "\(paths.metadata(.backup)) does not exist")
+            }
             if try await store.head(paths.metadata(.full)) != nil {
                 return try await store.getStreamed(paths.metadata(.full)) { source in
                     try MetadataReader.readFull(source, options: options)
@@ -56,9 +60,11 @@ struct MetadataStore: Sendable {
     /// The four files of backups that have no `full_meta.json` are small by today's measure: each is read into memory.
     private func readLevels(_ paths: BackupPaths, options: MetadataReadOptions) async throws -> BackupInfo {
         let files = try await mapInParallel(MetadataFile.levels, limit: 4) { file in
-            let pipe = BytePipe()
-            _ = try await store.get(paths.metadata(file), range: nil, ifMatch: nil, into: pipe)
-            return try await pipe.collect(limit: 1 << 30)
+            try await withRetries {
+                let pipe = BytePipe()
+                _ = try await store.get(paths.metadata(file), range: nil, ifMatch: nil, into: pipe)
+                return try await pipe.collect(limit: 1 << 30)
+            }
         }
         return try await onDedicatedThread {
             let sources = files.map { bytes -> () -> [UInt8]? in
@@ -117,9 +123,7 @@ struct MetadataStore: Sendable {
     /// - Returns: the number of objects deleted; 0 when there was nothing of this name.
     func delete(_ name: String) async throws -> Int {
         let paths = BackupPaths(root: backupRoot, name: name)
-        let probes = MetadataFile.allCases.reversed().map(paths.metadata)
-        guard try await hasAnything(name) else { return 0 }
-        try await store.delete(probes)
-        return try await store.deleteAll(prefix: paths.directory)
+        let files = try await store.deleteAll(prefix: paths.metadataDirectory)
+        return files + (try await store.deleteAll(prefix: paths.directory))
     }
 }

@@ -54,14 +54,18 @@ extension ObjectStore {
         try await withRetries {
             let pipe = BytePipe()
             _ = try await get(key, range: nil, ifMatch: nil, into: pipe)
-            return try await onDedicatedThread {
-                defer { pipe.cancel() }
-                return try parse {
-                    let piece = try [UInt8](unsafeUninitializedCapacity: 64 * 1024) { buffer, count in
-                        count = try pipe.readBlocking(into: UnsafeMutableRawBufferPointer(buffer))
+            return try await withTaskCancellationHandler {
+                try await onDedicatedThread {
+                    defer { pipe.cancel() }
+                    return try parse {
+                        let piece = try [UInt8](unsafeUninitializedCapacity: 64 * 1024) { buffer, count in
+                            count = try pipe.readBlocking(into: UnsafeMutableRawBufferPointer(buffer))
+                        }
+                        return piece.isEmpty ? nil : piece
                     }
-                    return piece.isEmpty ? nil : piece
                 }
+            } onCancel: {
+                pipe.fail(BackupError(.canceled, "canceled"))
             }
         }
     }

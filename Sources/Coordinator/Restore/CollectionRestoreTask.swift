@@ -124,14 +124,22 @@ struct CollectionRestoreTask: Sendable {
 
     private func restore(_ imports: ImportPlan, stagedBy staging: Staging?, at paths: BackupPaths) async throws {
         if let staging { await staging.announce(imports.units) }
+        let earlier = try await earlierImports()
         for stage in imports.stages {
             // While Milvus imports some, others are being staged.
             try await forEachInParallel(stage, limit: 64) { unit in
                 try await staging?.stage(unit)
-                try await importer.run(unit, into: target, from: paths)
+                try await importer.run(unit, into: target, from: paths, ignoring: earlier)
                 context.monitor.advance(target, by: unit.size)
             }
         }
+    }
+
+    /// Imports of the same backup into a collection that was there before must not be taken for this restore's.
+    private func earlierImports() async throws -> Set<Int64> {
+        guard request.skipsCreation else { return [] }
+        let tasks = try await milvus.listImportTasks(of: target.collection, database: target.database)
+        return Set(tasks.map(\.id))
     }
 
     /// Milvus imports out of its own bucket only.

@@ -13,28 +13,46 @@ struct Importer: Sendable {
         slots = AsyncSemaphore(permits: context.configuration.restore.concurrentImportJobs)
     }
 
-    /// - Parameter paths: where the logs are in Milvus' bucket.
+    /// - Parameters:
+    ///   - paths: where the logs are in Milvus' bucket.
+    ///   - earlier: tasks that are none of this restore's.
     /// - Throws: `remoteFailure` with Milvus' reason when the import failed.
-    func run(_ unit: ImportUnit, into target: CollectionName, from paths: BackupPaths) async throws {
+    func run(
+        _ unit: ImportUnit, into target: CollectionName, from paths: BackupPaths, ignoring earlier: Set<Int64>
+    ) async throws {
         let request = unit.request(collection: target.collection, in: paths)
         try await slots.withPermit {
             try await context.timer.measureMilvus(.importData) {
-                let task = try await start(request, database: target.database)
+                let task = try await start(request, database: target.database, ignoring: earlier)
                 try await wait(for: task, request, target)
             }
         }
     }
 
-    /// An import whose answer was lost may have begun, and to begin it again would double the rows: look before.
-    private func start(_ request: Milvus.ImportRequest, database: String) async throws -> Int64 {
-        do {
-            return try await context.milvus.startImport(request, database: database)
-        } catch let error as BackupError where error.isRetryable {
-            let tasks = try await context.milvus.listImportTasks(of: request.collection, database: database)
-            guard let begun = tasks.first(where: { $0.info("files")?.contains(request.files[0]) ?? false }) else {
-                throw error
+    /// An import that was refused for the rate of them is asked for again. One whose answer was lost may have begun, and to
+    /// begin it again would double the rows: look before.
+    private func start(
+        _ request: Milvus.ImportRequest, database: String, ignoring earlier: Set<Int64>
+    ) async throws -> Int64 {
+        var attempt = 1
+        while true {
+            do {
+                return try await context.milvus.startImport(request, database: database)
+            } catch let error as BackupError where error.code == .throttled {
+                attempt += 1
+                let pause = RetryPolicy(attempts: 20).delay(
+                    beforeAttempt: attempt, after: error, jitter: .random(in: 0..<1))
+                guard let pause else { throw error }
+                try await Task.sleep(for: pause)
+            } catch let error as BackupError where error.isRetryable {
+                let tasks = try await context.milvus.listImportTasks(of: request.collection, database: database)
+                let begun = tasks.first { task in
+                    !earlier.contains(task.id) && !task.state.isFailure
+                        && task.info("files")?.contains(request.files[0]) ?? false
+                }
+                guard let begun else { throw error }
+                return begun.id
             }
-            return begun.id
         }
     }
 

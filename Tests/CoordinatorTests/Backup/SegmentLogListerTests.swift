@@ -1,0 +1,123 @@
+import BackupFormat
+import MilvusClient
+import ObjectStorageTesting
+import Support
+import Testing
+
+@testable import Coordinator
+
+@Suite struct SegmentLogListerTests {
+    private let store = MemoryObjectStore(bucket: "milvus")
+    private var lister: SegmentLogLister { SegmentLogLister(store: store, paths: MilvusPaths(root: "files")) }
+
+    private func put(_ path: String, _ size: Int) { store.set("files/\(path)", [UInt8](repeating: 0, count: size)) }
+
+    private func segment(
+        _ id: Int64, partition: Int64 = 10, rows: Int64 = 5, level: Milvus.SegmentLevel = .legacy
+    ) -> Milvus.PersistentSegment {
+        var segment = Milvus.PersistentSegment()
+        segment.id = id
+        segment.collectionID = 1
+        segment.partitionID = partition
+        segment.rowCount = rows
+        segment.level = level
+        segment.state = .flushed
+        return segment
+    }
+
+    private func logs(_ segments: [Milvus.PersistentSegment]) async throws -> [SegmentBackup] {
+        try await lister.logs(of: segments, collectionID: 1)
+    }
+
+    @Test func findsTheLogsOfEverySegment() async throws {
+        put("insert_log/1/10/1001/0/71", 3)
+        put("insert_log/1/10/1001/100/72", 40)
+        put("delta_log/1/10/1001/73", 5)
+        put("insert_log/1/11/1002/0/81", 2)
+        put("insert_log/1/11/1002/100/82", 20)
+        // Of other collections and partitions.
+        put("insert_log/1/110/1001/0/1", 1)
+        put("insert_log/11/10/1001/0/1", 1)
+        var last = segment(1002, partition: 11)
+        last.storageVersion = 2
+        last.insertChannel = "dml_0"
+        let found = try await logs([last, segment(1001)])
+        #expect(found.map(\.segmentID) == [1002, 1001])
+        #expect(found.map(\.size) == [22, 48] && found.map(\.groupID) == [1002, 1001])
+        #expect(found[0].storageVersion == 2 && found[0].virtualChannel == "dml_0" && found[0].rowCount == 5)
+        #expect(
+            Array(found[1].insertLogs.binlogs) == [
+                Binlog(fieldID: 0, logID: 71, size: 3), Binlog(fieldID: 100, logID: 72, size: 40),
+            ])
+        #expect(Array(found[1].deltaLogs.binlogs) == [Binlog(logID: 73, size: 5)])
+        #expect(found[0].deltaLogs == .emptyField)
+        #expect(found.allSatisfy { !$0.isL0 })
+    }
+
+    @Test func severalPagesAreListed() async throws {
+        for log in 1...2500 { put("insert_log/1/10/1001/0/\(log)", 1) }
+        #expect(Array(try await logs([segment(1001)])[0].insertLogs.binlogs).count == 2500)
+    }
+
+    @Test func logsOfDroppedSegmentsAreIgnored() async throws {
+        put("insert_log/1/10/1001/0/71", 3)
+        put("insert_log/1/10/999/0/71", 3)
+        put("delta_log/1/10/999/72", 3)
+        #expect(try await logs([segment(1001)]).map(\.segmentID) == [1001])
+    }
+
+    @Test func aSegmentWithRowsAndWithoutLogsIsRefusedAndMayBeTriedAgain() async throws {
+        let error = await #expect(throws: BackupError.self) { try await logs([segment(1001)]) }
+        #expect(error?.code == .corrupted && error?.isRetryable == true)
+        #expect(error?.message.contains("1001") == true)
+    }
+
+    @Test func aFieldWithLogsMissingIsRefused() async throws {
+        put("insert_log/1/10/1001/0/71", 3)
+        put("insert_log/1/10/1001/0/72", 3)
+        put("insert_log/1/10/1001/100/73", 3)
+        let error = await #expect(throws: BackupError.self) { try await logs([segment(1001)]) }
+        #expect(error?.code == .corrupted && error?.message.contains("field 100") == true)
+    }
+
+    @Test func anEmptySegmentIsLeftOut() async throws {
+        put("insert_log/1/10/1001/0/71", 3)
+        #expect(try await logs([segment(1000, rows: 0), segment(1001)]).map(\.segmentID) == [1001])
+    }
+
+    @Test func segmentsOfDeletionsAreKnownWithAndWithoutLevels() async throws {
+        put("delta_log/1/10/1001/71", 3)
+        put("delta_log/1/10/1002/72", 3)
+        put("delta_log/1/-1/1003/73", 3)
+        let found = try await logs([
+            segment(1001, rows: 0, level: .l0), segment(1002, rows: 0), segment(1003, partition: -1, rows: 0),
+        ])
+        #expect(found.map(\.isL0) == [true, true, true])
+        #expect(found.map(\.groupID) == [1001, 1002, 0])
+        #expect(found.map(\.size) == [3, 3, 3])
+    }
+
+    @Test func aSegmentOfAnotherLevelWithDeletionsAloneIsDamaged() async throws {
+        put("delta_log/1/10/1001/71", 3)
+        await #expect(throws: BackupError.self) { try await logs([segment(1001, level: .l1)]) }
+    }
+
+    @Test(arguments: ["insert_log/1/10/1001/0/notes.txt", "insert_log/1/10/1001/71", "delta_log/1/10/1001/0/7/1"])
+    func aForeignKeyIsRefusedByName(_ path: String) async throws {
+        put("insert_log/1/10/1001/0/71", 3)
+        put(path, 1)
+        let error = await #expect(throws: BackupError.self) { try await logs([segment(1001)]) }
+        #expect(error?.code == .corrupted && error?.message.contains(path) == true)
+    }
+
+    @Test func markersOfDirectoriesAreNoLogs() async throws {
+        put("insert_log/1/10/1001/0/71", 3)
+        put("insert_log/1/10/1001/0/", 0)
+        #expect(try await logs([segment(1001)])[0].size == 3)
+    }
+
+    @Test func noSegmentsAreNoQuestion() async throws {
+        #expect(try await logs([]).isEmpty)
+        #expect(store.counts.calls.isEmpty)
+    }
+}
