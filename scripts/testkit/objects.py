@@ -1,5 +1,7 @@
 """Looking into an S3 store from the outside."""
 
+import functools
+
 import boto3
 from botocore.config import Config
 
@@ -8,9 +10,14 @@ from .layout import ACCESS_KEY, SECRET_KEY
 
 def client_for(service):
     """A boto3 client of one of the testbed's stores."""
+    return _client(service.endpoint)
+
+
+@functools.cache  # To make one takes longer than most calls; threads may share it.
+def _client(endpoint):
     return boto3.session.Session().client(
         "s3",
-        endpoint_url=service.endpoint,
+        endpoint_url=endpoint,
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
         region_name="us-east-1",
@@ -38,6 +45,16 @@ class Bucket:
         """Key to size of every object below a prefix."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
         return {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", [])}
+
+    def sizes_outside(self, root):
+        """Key to size of every object that is not below a directory at the top of the bucket."""
+        page = self.client.list_objects_v2(Bucket=self.name, Delimiter="/")
+        directories = [entry["Prefix"] for entry in page.get("CommonPrefixes", [])]
+        found = {entry["Key"]: entry["Size"] for entry in page.get("Contents", [])}
+        for directory in directories:
+            if directory != f"{root}/":
+                found |= self.sizes(directory)
+        return found
 
     def get(self, key):
         return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()

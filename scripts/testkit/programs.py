@@ -54,7 +54,8 @@ def write_configuration(path, values):
 
 @dataclass
 class Result:
-    """How a program ended. `peak_memory` is in bytes."""
+    """How a program ended. `peak_memory` is in bytes, and no less than what the process had that started it: ask the
+    program itself while it runs."""
 
     command: list
     code: int

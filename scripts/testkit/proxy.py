@@ -1,10 +1,12 @@
 """A TCP proxy that makes a connection to a server as slow as a test needs it."""
 
 import contextlib
+import re
 import socket
 import threading
 
 CHUNK = 16 * 1024
+WRITING = re.compile(rb"(?:PUT|POST|DELETE) /\S* HTTP/1\.[01]\r\n")
 
 
 class Proxy:
@@ -18,6 +20,7 @@ class Proxy:
         self._change = threading.Condition()
         self._sockets = set()
         self._closed = False
+        self.writes = []  # The first lines of all requests that write, in their order.
         self._listener = socket.create_server((host, 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -75,6 +78,8 @@ class Proxy:
     def _pump(self, source, sink, gated):
         try:
             while data := source.recv(CHUNK):
+                if gated and (request := WRITING.match(data)):
+                    self.writes.append(request[0].decode().split(" HTTP/")[0])
                 while data:
                     count = self._take(len(data)) if gated else len(data)
                     if self._closed:
