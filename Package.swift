@@ -53,6 +53,7 @@ let package = Package(
         system("CCurl", pkgConfig: "libcurl", package: "libcurl4-openssl-dev"),
         .systemLibrary(name: "CEpoll", path: "Sources/CLibraries/CEpoll"),
         system("CExpat", pkgConfig: "expat", package: "libexpat1-dev"),
+        system("CMicroHTTPD", pkgConfig: "libmicrohttpd", package: "libmicrohttpd-dev"),
         system("CYAML", pkgConfig: "yaml-0.1", package: "libyaml-dev"),
         system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
 
@@ -62,6 +63,7 @@ let package = Package(
         shared("Compression", ["Support", "CZstd"]),
         shared("CommandLineInterface", ["Support"]),
         shared("HTTP", ["Support", "CCurl"]),
+        shared("HTTPServer", ["Support", "CMicroHTTPD"]),
         shared("ObjectStorage", ["Support", "HTTP", "CCrypto", "CExpat"]),
         shared("MilvusClient", ["Support", "HTTP", "JSON"]),
         shared("BackupFormat", ["Support", "JSON", "Compression"]),
@@ -113,6 +115,7 @@ let package = Package(
         tests("Compression", ["Support"]),
         tests("CommandLineInterface", ["Support"]),
         tests("HTTP", ["Support"]),
+        tests("HTTPServer", ["Support", "HTTP"]),
         tests("ObjectStorage", ["Support", "HTTP", "ObjectStorageTesting"]),
         tests("MilvusClient", ["Support", "HTTP"]),
         tests("BackupFormat", ["Support", "JSON"]),

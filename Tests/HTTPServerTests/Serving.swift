@@ -1,0 +1,119 @@
+import Glibc
+import Support
+import Synchronization
+import Testing
+
+@testable import HTTPServer
+
+/// Runs `body` with a server on a free port of the loopback address, and stops it.
+func withServer(
+    _ change: (inout HTTPServer.Configuration) -> Void = { _ in }, logger: Logger = .silent,
+    handler: @escaping HTTPServer.Handler = { .text("hello \($0.path)") },
+    _ body: (HTTPServer) async throws -> Void
+) async throws {
+    let server = try await serve(change, logger: logger, handler: handler)
+    do {
+        try await body(server)
+    } catch {
+        await server.shutDown()
+        throw error
+    }
+    await server.shutDown()
+}
+
+func serve(
+    _ change: (inout HTTPServer.Configuration) -> Void = { _ in }, logger: Logger = .silent,
+    handler: @escaping HTTPServer.Handler = { .text("hello \($0.path)") }
+) async throws -> HTTPServer {
+    var configuration = HTTPServer.Configuration(host: "127.0.0.1", port: 0)
+    change(&configuration)
+    return try await HTTPServer(configuration, logger: logger, handler: handler)
+}
+
+extension HTTPServer {
+    func connect(receiveBuffer: Int32? = nil) async throws -> RawClient {
+        try await RawClient(localAddress, receiveBuffer: receiveBuffer)
+    }
+
+    /// Whether another connection is served.
+    func isAlive() async -> Bool {
+        guard let client = try? await connect() else { return false }
+        await client.request("GET", "/alive")
+        return await client.answer()?.status == 200
+    }
+}
+
+/// Waits until `condition` holds; false when it does not within a minute.
+func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
+    for _ in 0..<6000 {
+        if try await condition() { return true }
+        try? await Task.sleep(for: .milliseconds(10))
+    }
+    return false
+}
+
+/// The error `operation` throws, which must be a ``BackupError``.
+func failure(_ operation: () async throws -> Void) async -> BackupError? {
+    do {
+        try await operation()
+        Issue.record("no error was thrown")
+    } catch let error as BackupError {
+        return error
+    } catch {
+        Issue.record("not a BackupError: \(error)")
+    }
+    return nil
+}
+
+/// Opens once for all who wait.
+final class Gate: Sendable {
+    private struct State {
+        var isOpen = false
+        var waiting: [CheckedContinuation<Void, Never>] = []
+        var arrivals = 0
+    }
+    private let state = Mutex(State())
+
+    /// How many have come to it.
+    var arrivals: Int { state.withLock { $0.arrivals } }
+
+    func pass() async {
+        await withCheckedContinuation { continuation in
+            let isOpen = state.withLock { state in
+                state.arrivals += 1
+                if !state.isOpen { state.waiting.append(continuation) }
+                return state.isOpen
+            }
+            if isOpen { continuation.resume() }
+        }
+    }
+
+    func open() {
+        let waiting = state.withLock { state in
+            state.isOpen = true
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+}
+
+/// Keeps log lines.
+final class LineCollector: LogSink {
+    private let collected = Mutex<[String]>([])
+    var lines: [String] { collected.withLock { $0 } }
+    func write(_ line: String, level: LogLevel) { collected.withLock { $0.append(line) } }
+    var logger: Logger { Logger(label: "http", level: .debug, sinks: [self]) }
+}
+
+/// Bytes that repeat neither with the size of a buffer nor with that of a page.
+func pattern(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 % 251) } }
+
+/// The open file descriptors of this process.
+func openDescriptors() -> Int {
+    guard let directory = opendir("/proc/self/fd") else { return -1 }
+    defer { closedir(directory) }
+    var count = 0
+    while readdir(directory) != nil { count += 1 }
+    return count
+}
