@@ -13,14 +13,6 @@ struct CopyPlan: Sendable {
     let maximumGroupSize: Int64
     let limits: ShardLimits
 
-    init(_ context: JobContext, backupName: String) {
-        source = MilvusPaths(root: context.configuration.milvus.storage.rootPath)
-        destination = BackupPaths(root: context.configuration.backup.storage.rootPath, name: backupName)
-        mode = context.transferMode
-        maximumGroupSize = context.configuration.backup.maximumSegmentGroupSize
-        limits = context.shardLimits
-    }
-
     /// The shards of a collection, made one by one as they are asked for. Each belongs to one segment group, and so to one
     /// partition.
     func shards(of collection: CollectionBackup) -> some Sequence<Shard> {
@@ -53,5 +45,16 @@ struct CopyPlan: Sendable {
                 destination.binlogRoot + destination.relativePath(kind, log, of: segment)
             )
         }
+    }
+}
+
+extension CopyPlan {
+    /// The plan of a job.
+    init(_ context: JobContext, backupName: String) {
+        self.init(
+            source: MilvusPaths(root: context.configuration.milvus.storage.rootPath),
+            destination: BackupPaths(root: context.configuration.backup.storage.rootPath, name: backupName),
+            mode: context.transferMode, maximumGroupSize: context.configuration.backup.maximumSegmentGroupSize,
+            limits: context.shardLimits)
     }
 }
