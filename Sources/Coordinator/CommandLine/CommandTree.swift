@@ -208,7 +208,7 @@ enum CommandTree {
         summary: "Print a script that lets a shell complete commands and options.",
         arguments: [Argument("SHELL", help: "bash, zsh or fish.")],
         examples: [
-            Command.Example("source <(milvus-backup completion bash)", "complete in this shell")
+            Command.Example("milvus-backup completion bash", "the script; put it where your shell looks for completions")
         ])
 
     private static let version = Command("version", summary: "Show the version.")
