@@ -57,7 +57,7 @@ def says(line, *parts):
 WRONG_PLACES = {
     "port of Milvus": (
         ["milvus.grpc.port=1"],
-        ["cannot reach Milvus at 127.0.0.1:1", "connection refused", "milvus.port"],
+        ["cannot reach Milvus at 127.0.0.1:1", "connection refused", "milvus.grpc.port"],
     ),
     "address of Milvus": (
         ["milvus.grpc.address=no.such.host.invalid"],
