@@ -84,8 +84,9 @@ let package = Package(
         program(
             "Coordinator",
             [
-                "Support", "JSON", "CommandLineInterface", "HTTP", "ObjectStorage", "MilvusClient", "BackupFormat",
-                "Configuration", "ShardProtocol", "ShardTransport", "ShardScheduling", "CopyWorker", "ConfiguredStores",
+                "Support", "JSON", "CommandLineInterface", "HTTP", "HTTPServer", "ObjectStorage", "MilvusClient",
+                "BackupFormat", "Configuration", "ShardProtocol", "ShardTransport", "ShardScheduling", "CopyWorker",
+                "ConfiguredStores",
                 "ConfiguredWorker",
             ]),
         program(

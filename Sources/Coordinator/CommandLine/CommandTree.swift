@@ -11,6 +11,7 @@ enum CommandTree {
         case ["get"]: GetCommand()
         case ["delete"]: DeleteCommand()
         case ["check"]: CheckCommand()
+        case ["server"]: ServerCommand()
         case ["config", "show"]: ConfigShowCommand()
         case ["config", "migrate"]: ConfigMigrateCommand()
         case ["completion"]: CompletionCommand()
@@ -48,7 +49,7 @@ enum CommandTree {
             Command.Example(
                 "milvus-backup restore -n nightly --suffix _bak --rebuild_index", "restore beside what is there"),
         ],
-        subcommands: [create, restore, list, get, delete, check, config, completion, version])
+        subcommands: [create, restore, list, get, delete, check, server, config, completion, version])
 
     private static let name = Option("name", short: "n", placeholder: "NAME", help: "The backup's name.")
 
@@ -186,6 +187,25 @@ enum CommandTree {
             Argument("WHAT", help: "config or backup_yaml: show the configuration alone.", isOptional: true)
         ])
 
+    private static let server = Command(
+        "server",
+        summary: "Serve the REST interface.",
+        discussion: """
+            Makes, restores, lists and deletes backups at the request of HTTP clients, several at a time, until it is \
+            stopped. Agents may join at coordinator.listen at any time; without that address this process copies.
+
+            It listens on 127.0.0.1 as long as there is no token (server.token, MILVUS_BACKUP_API_TOKEN) and no other \
+            address is asked for (server.listen, MILVUS_BACKUP_LISTEN).
+            """,
+        options: [
+            Option(
+                "port", short: "p", placeholder: "PORT", help: "The port. Environment: SERVER_PORT.",
+                defaultValue: "8080")
+        ],
+        examples: [
+            Command.Example("milvus-backup server -p 8080", "serve on this machine")
+        ])
+
     private static let config = Command(
         "config", summary: "Show or translate the configuration.",
         subcommands: [
@@ -208,7 +228,8 @@ enum CommandTree {
         summary: "Print a script that lets a shell complete commands and options.",
         arguments: [Argument("SHELL", help: "bash, zsh or fish.")],
         examples: [
-            Command.Example("milvus-backup completion bash", "the script; put it where your shell looks for completions")
+            Command.Example(
+                "milvus-backup completion bash", "the script; put it where your shell looks for completions")
         ])
 
     private static let version = Command("version", summary: "Show the version.")

@@ -1,25 +1,14 @@
 import FoundationEssentials
+import HTTPServer
 import JSON
 import Support
 
-/// A request as the routes see it.
-struct APIRequest: Sendable {
-    var method: String
-    /// Decoded, without the query.
-    var path: String
-    var query: [(name: String, value: String)] = []
-    /// Names in lower case.
-    var headers: [String: String] = [:]
-    var body: [UInt8] = []
-
+extension HTTPServerRequest {
     /// The value of a parameter; empty when it is missing.
-    func parameter(_ name: String) -> String { query.first { $0.name == name }?.value ?? "" }
+    func parameter(_ name: String) -> String { queryValue(name) ?? "" }
 
-    /// The `request_id` header, or a new id.
-    var requestID: String {
-        let id = headers["request_id"] ?? headers["request-id"] ?? ""
-        return id.isEmpty ? UUID().uuidString.lowercased() : id
-    }
+    /// What the client calls this request; empty when it does not say.
+    var givenRequestID: String { headers["request_id"] ?? headers["request-id"] ?? "" }
 
     /// The body as JSON.
     ///
@@ -42,20 +31,9 @@ struct MalformedBody: Error {
     init(_ error: any Error) { message = "invalid request body: \(BackupError(wrapping: error).description)" }
 }
 
-/// What is sent back.
-struct APIResponse: Sendable {
-    var status = 200
-    var contentType = "application/json; charset=utf-8"
-    var headers: [(name: String, value: String)] = []
-    var body: [UInt8]
-
-    static func text(_ text: String, status: Int = 200) -> APIResponse {
-        APIResponse(status: status, contentType: "text/plain; charset=utf-8", body: Array(text.utf8))
-    }
-
+extension HTTPServerResponse {
     /// `{"error": …}`, for what is answered with an HTTP status.
-    static func error(_ message: String, status: Int) -> APIResponse {
-        let bytes = try? JSONWriter.bytes { try $0.object { try $0.member("error", message) } }
-        return APIResponse(status: status, body: bytes ?? [])
+    static func error(_ message: String, status: Int) -> HTTPServerResponse {
+        .json((try? JSONWriter.bytes { try $0.object { try $0.member("error", message) } }) ?? [], status: status)
     }
 }

@@ -1,14 +1,15 @@
 import BackupFormat
 import Configuration
 import FoundationEssentials
+import HTTPServer
 import JSON
 import Support
 
 /// Jobs that are begun and stopped.
 extension APIService {
-    func create(_ request: APIRequest) async throws -> APIReply {
-        let body = try parse(request, CreateBody.init)
-        let id = request.requestID
+    func create(_ call: APICall) async throws -> APIReply {
+        let body = try call.body(CreateBody.init)
+        let id = call.id
         let context = try context(id: id, for: body)
         let job = BackupJob(request: body.request, context: context)
         let name = body.request.name
@@ -23,8 +24,8 @@ extension APIService {
         return APIReply(requestID: id, message: "success", data: try await brief(entry, context.services.metadata))
     }
 
-    func restore(_ request: APIRequest) async throws -> APIReply {
-        let body = try parse(request, RestoreBody.init)
+    func restore(_ call: APICall) async throws -> APIReply {
+        let body = try call.body(RestoreBody.init)
         let id = body.id.isEmpty ? BackupName.generatedRestoreID(at: .now()) : body.id
         let requestID = body.requestID.isEmpty ? UUID().uuidString.lowercased() : body.requestID
         let context = try context(id: id, for: body)
@@ -45,12 +46,12 @@ extension APIService {
             data: { try view.write(to: &$0) })
     }
 
-    func cancel(_ request: APIRequest) async throws -> APIReply {
-        let (givenID, name) = try parse(request) { (try $0.string("id") ?? "", try $0.string("backup_name") ?? "") }
+    func cancel(_ call: APICall) async throws -> APIReply {
+        let (givenID, name) = try call.body { (try $0.string("id") ?? "", try $0.string("backup_name") ?? "") }
         let id = givenID.isEmpty ? await jobs.backup(named: name)?.id ?? "" : givenID
         guard !id.isEmpty else { throw BackupError(.invalidArgument, "id or backup_name of a running job is required") }
         guard await jobs.cancel(id) else { throw BackupError(.notFound, "no running job with id \(id)") }
-        var reply = APIReply(requestID: request.requestID, message: "success")
+        var reply = APIReply(requestID: call.id, message: "success")
         reply.hasData = false
         return reply
     }

@@ -1,29 +1,30 @@
 import BackupFormat
 import Configuration
 import FoundationEssentials
+import HTTPServer
 import JSON
 import Support
 
 /// What is asked for, and what is deleted.
 extension APIService {
-    func getRestore(_ request: APIRequest) async throws -> APIReply {
-        let id = request.parameter("id")
+    func getRestore(_ call: APICall) async throws -> APIReply {
+        let id = call.request.parameter("id")
         guard !id.isEmpty else { throw BackupError(.notFound, "empty restore id") }
         guard let entry = await jobs.entry(id, .restore) else { throw BackupError(.notFound, "task not found") }
         let view = RestoreView(entry)
-        return APIReply(requestID: request.requestID, message: "success", data: { try view.write(to: &$0) })
+        return APIReply(requestID: call.id, message: "success", data: { try view.write(to: &$0) })
     }
 
-    func getBackup(_ request: APIRequest) async throws -> APIReply {
-        let id = request.parameter("backup_id")
-        let name = request.parameter("backup_name")
-        let metadata = try services.replacing(backupRoot: request.parameter("path")).metadata
+    func getBackup(_ call: APICall) async throws -> APIReply {
+        let id = call.request.parameter("backup_id")
+        let name = call.request.parameter("backup_name")
+        let metadata = try services.replacing(backupRoot: call.request.parameter("path")).metadata
         if !id.isEmpty {
             guard let entry = await jobs.entry(id, .backup) else {
                 throw BackupError(.notFound, "\(id): task not found")
             }
             return APIReply(
-                requestID: request.requestID, message: "success", data: try await brief(entry, metadata))
+                requestID: call.id, message: "success", data: try await brief(entry, metadata))
         }
         guard !name.isEmpty else {
             throw BackupError(
@@ -32,19 +33,19 @@ extension APIService {
         try BackupName.validateExisting(name)
         if let entry = await jobs.backup(named: name), entry.state != .success {
             return APIReply(
-                requestID: request.requestID, message: "success", data: try await brief(entry, metadata))
+                requestID: call.id, message: "success", data: try await brief(entry, metadata))
         }
         let known = await jobs.backup(named: name)
         do {
             let brief = try await stored(name, known, metadata)
-            return APIReply(requestID: request.requestID, message: "success", data: { try brief.write(to: &$0) })
+            return APIReply(requestID: call.id, message: "success", data: { try brief.write(to: &$0) })
         } catch let error as BackupError where error.code == .notFound {
-            return APIReply(error, requestID: request.requestID, code: .notFound)
+            return APIReply(error, requestID: call.id, code: .notFound)
         }
     }
 
-    func list(_ request: APIRequest) async throws -> APIReply {
-        let collection = request.parameter("collection_name")
+    func list(_ call: APICall) async throws -> APIReply {
+        let collection = call.request.parameter("collection_name")
         let backups = try await services.metadata.summaries { problem in
             services.logger.warn("a backup is not listed: \(problem)")
         }
@@ -57,33 +58,25 @@ extension APIService {
             }
         }
         let listed = chosen
-        return APIReply(requestID: request.headers["request_id"] ?? "", message: "success") { writer in
+        return APIReply(requestID: call.request.givenRequestID, message: "success") { writer in
             try writer.array(listed) { writer, backup in try backup.writeSummary(to: &writer) }
         }
     }
 
-    func delete(_ request: APIRequest) async throws -> APIReply {
-        let name = request.parameter("backup_name")
+    func delete(_ call: APICall) async throws -> APIReply {
+        let name = call.request.parameter("backup_name")
         try BackupName.validateExisting(name)
         if let entry = await jobs.backup(named: name), entry.isRunning {
             throw BackupError(.alreadyExists, "backup \(name) is being made", hint: "cancel job \(entry.id) first")
         }
         guard try await services.metadata.delete(name) > 0 else {
             return APIReply(
-                BackupError(.notFound, "backup \(name) not found"), requestID: request.requestID, code: .notFound)
+                BackupError(.notFound, "backup \(name) not found"), requestID: call.id, code: .notFound)
         }
         await jobs.forgetBackup(named: name)
-        var reply = APIReply(requestID: request.requestID, message: "success")
+        var reply = APIReply(requestID: call.id, message: "success")
         reply.hasData = false
         return reply
-    }
-
-    func check() async -> APIResponse {
-        do {
-            return .text(try await ConnectionCheck(services: services).run().text)
-        } catch {
-            return .error(BackupError(wrapping: error).description, status: 500)
-        }
     }
 
     func brief(

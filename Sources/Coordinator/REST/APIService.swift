@@ -1,6 +1,5 @@
-import BackupFormat
-import Configuration
 import FoundationEssentials
+import HTTPServer
 import JSON
 import Support
 
@@ -8,9 +7,13 @@ import Support
 struct APIService: Sendable {
     let services: Services
     let pool: WorkerPool
+    let guardian: APIGuardian
     let jobs = JobRegistry()
 
-    private typealias Handler = @Sendable (APIRequest) async throws -> APIReply
+    private typealias Handler = @Sendable (APICall) async throws -> APIReply
+
+    private static let base = "/api/v1"
+    private static let hello = "Hello, This is backup service"
 
     /// What is behind a path, by method.
     private func handlers(of path: String) -> [String: Handler]? {
@@ -26,22 +29,18 @@ struct APIService: Sendable {
         }
     }
 
-    func respond(to request: APIRequest) async -> APIResponse {
-        let base = "/api/v1"
-        let hello = "Hello, This is backup service"
-        if request.path == "/" { return .text(hello) }
-        guard request.path.hasPrefix("\(base)/") else { return .text("404 page not found", status: 404) }
-        let path = String(request.path.dropFirst(base.count))
-        if path == "/hello" { return .text(hello) }
-        if path == "/check" { return await check() }
+    func respond(to request: HTTPServerRequest) async -> HTTPServerResponse {
+        if request.path == "/" || request.path == "\(Self.base)/hello" { return .text(Self.hello) }
+        if let refusal = guardian.refusal(of: request) { return refusal }
+        guard request.path.hasPrefix("\(Self.base)/") else { return .text("404 page not found", status: 404) }
+        let path = String(request.path.dropFirst(Self.base.count))
+        if path == "/check" { return await check(request) }
         guard let handlers = handlers(of: path) else { return .text("404 page not found", status: 404) }
-        guard let handler = handlers[request.method] else {
-            var response = APIResponse.error("\(request.method) is not allowed here", status: 405)
-            response.headers = [("Allow", handlers.keys.sorted().joined(separator: ", "))]
-            return response
-        }
+        guard let handler = handlers[request.method] else { return Self.wrongMethod(request, handlers.keys.sorted()) }
+        let given = request.givenRequestID
+        let call = APICall(request: request, id: given.isEmpty ? UUID().uuidString.lowercased() : given)
         do {
-            return APIResponse(body: try (await reply(handler, request)).bytes())
+            return .json(try await reply(handler, call).bytes())
         } catch let error as MalformedBody {
             return .error(error.message, status: 400)
         } catch {
@@ -49,23 +48,45 @@ struct APIService: Sendable {
         }
     }
 
-    private func reply(_ handler: Handler, _ request: APIRequest) async throws -> APIReply {
+    private func reply(_ handler: Handler, _ call: APICall) async throws -> APIReply {
         do {
-            return try await handler(request)
+            return try await handler(call)
         } catch let error as MalformedBody {
             throw error
         } catch {
             let failure = BackupError(wrapping: error)
-            services.logger.info("request failed", ["path": request.path, "error": failure.description])
-            return APIReply(failure, requestID: request.requestID)
+            services.logger.info("request failed", ["path": call.request.path, "error": failure.description])
+            return APIReply(failure, requestID: call.id)
         }
     }
 
+    private func check(_ request: HTTPServerRequest) async -> HTTPServerResponse {
+        guard request.method == "GET" else { return Self.wrongMethod(request, ["GET"]) }
+        do {
+            return .text(try await ConnectionCheck(services: services).run().text)
+        } catch {
+            return .error(BackupError(wrapping: error).description, status: 500)
+        }
+    }
+
+    private static func wrongMethod(_ request: HTTPServerRequest, _ allowed: [String]) -> HTTPServerResponse {
+        let methods = allowed.joined(separator: ", ")
+        var response = HTTPServerResponse.error("\(request.path) is asked with \(methods)", status: 405)
+        response.headers.append(("Allow", methods))
+        return response
+    }
+}
+
+/// A request with the id that its answer carries.
+struct APICall: Sendable {
+    let request: HTTPServerRequest
+    let id: String
+
     /// Reads a body. Wrong types are malformed; wrong values are errors with a code.
-    func parse<Body>(_ request: APIRequest, _ body: (JSONValue) throws -> Body) throws -> Body {
+    func body<Body>(_ read: (JSONValue) throws -> Body) throws -> Body {
         let value = try request.json()
         do {
-            return try body(value)
+            return try read(value)
         } catch let error as BackupError where error.code == .corrupted {
             throw MalformedBody(error)
         }

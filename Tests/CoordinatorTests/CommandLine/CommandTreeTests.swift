@@ -23,7 +23,7 @@ import Testing
     @Test func theCommandsAreThere() {
         #expect(
             Self.leaves == [
-                ["create"], ["restore"], ["list"], ["get"], ["delete"], ["check"], ["config", "show"],
+                ["create"], ["restore"], ["list"], ["get"], ["delete"], ["check"], ["server"], ["config", "show"],
                 ["config", "migrate"], ["completion"], ["version"],
             ])
     }
