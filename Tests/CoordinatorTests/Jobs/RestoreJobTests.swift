@@ -137,4 +137,30 @@ import Testing
         #expect(error?.message.contains("disk quota exceeded") == true)
         #expect(job.source.keys == before)
     }
+
+    /// What is being copied when the restore fails must not arrive after the cleaning up.
+    @Test func copiesThatAreUnderWayLeaveNothingBehind() async throws {
+        let job = try await prepared()
+        let before = job.source.keys
+        let store = job.source
+        var failed = Milvus.ImportTask()
+        failed.state = .failed
+        let answer = failed.serialized()
+        job.setTrouble { call, _ in call.method == "GetImportState" ? .answer(answer) : nil }
+        // The copies of one segment take longer than a cleaning up that does not wait, and do not heed a cancellation.
+        store.faults.before = { call in
+            guard call.operation == .put, call.key.contains("/203/") else { return }
+            await Task { try? await Task.sleep(for: .milliseconds(300)) }.value
+            store.set(call.key, [1])
+        }
+        await #expect(throws: BackupError.self) {
+            try await job.restore {
+                $0.sourceFilter = try CollectionFilter(databases: "shop")
+                $0.mapper = try NameMapper(suffix: "_bak")
+            }
+        }
+        // Whoever still writes has had the time to do it.
+        try await Task.sleep(for: .milliseconds(400))
+        #expect(store.keys == before)
+    }
 }
