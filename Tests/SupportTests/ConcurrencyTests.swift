@@ -63,4 +63,18 @@ private final class Occupancy: Sendable {
             }
         }
     }
+
+    @Test(.timeLimit(.minutes(1)), arguments: [2, 10]) func theFirstErrorCancelsTheOthers(_ limit: Int) async {
+        @Sendable func failOrSleep(_ number: Int) async throws {
+            if number == 1 { throw BackupError(.notFound, "one") }
+            try await Task.sleep(for: .seconds(3600))
+        }
+        let first = await #expect(throws: BackupError.self) {
+            try await forEachInParallel(0..<10, limit: limit) { try await failOrSleep($0) }
+        }
+        let second = await #expect(throws: BackupError.self) {
+            _ = try await mapInParallel(Array(0..<10), limit: limit) { try await failOrSleep($0) }
+        }
+        #expect(first?.message == "one" && second?.message == "one")
+    }
 }

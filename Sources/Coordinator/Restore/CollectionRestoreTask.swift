@@ -110,16 +110,9 @@ struct CollectionRestoreTask: Sendable {
         let root = context.configuration.backup.storage.rootPath
         let backupPaths = BackupPaths(root: root, name: request.backupName)
         guard needsStaging else { return try await restore(imports, stagedBy: nil, at: backupPaths) }
-        let staging = Staging(
-            directory: "restore-temp-\(context.id)-\(target.database)-\(target.collection)", backup: backupPaths,
-            context: context, dispatcher: dispatcher)
-        do {
-            try await restore(imports, stagedBy: staging, at: staging.paths)
-            await staging.remove()
-        } catch {
-            await staging.remove()
-            throw error
-        }
+        let staging = Staging(for: target, backup: backupPaths, context: context, dispatcher: dispatcher)
+        try await restore(imports, stagedBy: staging, at: staging.paths)
+        await staging.remove()
     }
 
     private func restore(_ imports: ImportPlan, stagedBy staging: Staging?, at paths: BackupPaths) async throws {

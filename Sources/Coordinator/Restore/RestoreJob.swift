@@ -21,18 +21,28 @@ struct RestoreJob: Sendable {
         let (server, selection, imports) = try await prepare()
         logger.info(
             "restoring", ["backup": request.backupName, "collections": selection.items.count, "milvus": server.version])
-        return try await context.withWorkers(backupName: request.backupName) { dispatcher in
-            try await timer.measureMilvus(.createCollections) { try await createDatabases(of: selection) }
-            let importer = Importer(context: context)
-            let limit = context.configuration.restore.concurrentCollections
-            let work = Array(zip(selection.items, imports))
-            return try await mapInParallel(work, limit: limit) { item, imports in
-                let task = CollectionRestoreTask(
-                    item: item, imports: imports, request: request, server: server, context: context,
-                    dispatcher: dispatcher, importer: importer)
-                try await task.run()
-                return item.target
+        do {
+            return try await context.withWorkers(backupName: request.backupName) { dispatcher in
+                try await restore(selection, imports, server, dispatcher)
             }
+        } catch {
+            await Staging.removeAll(of: context)
+            throw error
+        }
+    }
+
+    private func restore(
+        _ selection: RestoreSelection, _ imports: [ImportPlan?], _ server: ServerInfo, _ dispatcher: Dispatcher
+    ) async throws -> [CollectionName] {
+        try await timer.measureMilvus(.createCollections) { try await createDatabases(of: selection) }
+        let importer = Importer(context: context)
+        let limit = context.configuration.restore.concurrentCollections
+        return try await mapInParallel(Array(zip(selection.items, imports)), limit: limit) { item, imports in
+            let task = CollectionRestoreTask(
+                item: item, imports: imports, request: request, server: server, context: context,
+                dispatcher: dispatcher, importer: importer)
+            try await task.run()
+            return item.target
         }
     }
 

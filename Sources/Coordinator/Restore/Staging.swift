@@ -13,7 +13,8 @@ struct Staging: Sendable {
     private let context: JobContext
     private let dispatcher: Dispatcher
 
-    init(directory: String, backup: BackupPaths, context: JobContext, dispatcher: Dispatcher) {
+    init(for target: CollectionName, backup: BackupPaths, context: JobContext, dispatcher: Dispatcher) {
+        let directory = "\(Staging.prefix(context))\(target.database)-\(target.collection)"
         self.paths = BackupPaths(root: "", name: directory)
         self.backup = backup
         self.context = context
@@ -45,18 +46,28 @@ struct Staging: Sendable {
         }
     }
 
-    /// Removes the directory, also when the job was cancelled. What cannot be removed is told and left.
-    func remove() async {
+    /// Removes the directory.
+    func remove() async { await Staging.remove(paths.directory, context) }
+
+    /// Removes all directories of a restore. For when it has failed and its workers are gone: before that they may still be
+    /// writing.
+    static func removeAll(of context: JobContext) async { await remove(prefix(context), context) }
+
+    /// What the directories of one restore begin with. Its id is a random one.
+    private static func prefix(_ context: JobContext) -> String { "restore-temp-\(context.id)-" }
+
+    /// Also done when the job was cancelled. What cannot be removed is told and left.
+    private static func remove(_ prefix: String, _ context: JobContext) async {
         guard !context.configuration.restore.keepTempFiles else { return }
         await context.timer.measure(.cleanUp) {
             await Task {
                 do {
-                    try await context.stores.milvus.deleteAll(prefix: paths.directory)
+                    try await context.stores.milvus.deleteAll(prefix: prefix)
                 } catch {
                     context.logger.warn(
                         "temporary files are left",
                         [
-                            "bucket": context.stores.milvus.identity.bucket, "directory": paths.directory,
+                            "bucket": context.stores.milvus.identity.bucket, "prefix": prefix,
                             "error": BackupError(wrapping: error),
                         ])
                 }

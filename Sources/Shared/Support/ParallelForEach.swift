@@ -12,7 +12,8 @@ package func forEachInParallel<Elements: Sequence>(
             group.addTask { try await body(element) }
             running += 1
         }
-        try await group.waitForAll()
+        // Not waitForAll(), which lets the others run to their ends before it throws.
+        while try await group.next() != nil {}
     }
 }
 

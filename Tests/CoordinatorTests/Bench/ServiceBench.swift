@@ -10,21 +10,22 @@ import Support
 
 /// Two stores in memory with everything a job needs around them, and a Milvus that says what the test wants.
 struct ServiceBench: Sendable {
-    let milvusStore = MemoryObjectStore(bucket: "milvus")
+    let milvusStore: MemoryObjectStore
     let backupStore: MemoryObjectStore
     let log = MemorySink()
     let services: Services
     let configuration: Configuration
 
+    /// - Parameter oneStore: what both storage ids are, when they are one bucket.
     init(
-        milvus: any HTTPClient = SilentHTTP(), sharesBackend: Bool = false,
+        milvus: any HTTPClient = SilentHTTP(), oneStore: MemoryObjectStore? = nil, hasBackupBucket: Bool = true,
         _ adjust: (inout Configuration) -> Void = { _ in }
     ) {
-        backupStore = MemoryObjectStore(
-            bucket: "backup", backend: sharesBackend ? milvusStore.backend : MemoryBackend())
+        milvusStore = oneStore ?? MemoryObjectStore(bucket: "milvus")
+        backupStore = oneStore ?? MemoryObjectStore(bucket: "backup", createsBucket: hasBackupBucket)
         var configuration = Configuration()
         configuration.milvus.storage.bucketName = "milvus"
-        configuration.backup.storage.bucketName = "backup"
+        configuration.backup.storage.bucketName = oneStore == nil ? "backup" : "milvus"
         configuration.backup.pauseGC = false
         adjust(&configuration)
         self.configuration = configuration
