@@ -29,7 +29,7 @@ struct RestoreJob: Sendable {
                     + "version of milvus-backup cannot restore")
         }
         let selection = try RestoreSelection(backup, request: request)
-        let imports = try selection.items.map { request.metaOnly ? nil : try ImportPlan($0.source) }
+        let imports = try selection.items.map { try importPlan(of: $0.source) }
         try selection.check(server)
         try await timer.measureMilvus(.checkName) {
             try await checkExistence(of: selection.items.map(\.target), server)
@@ -72,6 +72,16 @@ struct RestoreJob: Sendable {
             if !exists, request.skipsCreation {
                 throw BackupError(.notFound, "restore: collection not exist, \(name)")
             }
+        }
+    }
+
+    /// Nil when no data is to be restored.
+    private func importPlan(of collection: CollectionBackup) throws(BackupError) -> ImportPlan? {
+        guard !request.metaOnly else { return nil }
+        do {
+            return try ImportPlan(collection)
+        } catch {
+            throw error.prefixed("backup \(request.backupName) is damaged")
         }
     }
 
