@@ -100,9 +100,13 @@ struct MetadataStore: Sendable {
     /// - Returns: the number of objects deleted; 0 when there was nothing of this name.
     func delete(_ name: String) async throws -> Int {
         let paths = BackupPaths(root: backupRoot, name: name)
-        let probes = MetadataFile.allCases.reversed().map(paths.metadata)
         guard try await hasAnything(name) else { return 0 }
-        try await store.delete(probes)
-        return try await store.deleteAll(prefix: paths.directory)
+        var present: Set<String> = []
+        try await store.forEachPage(prefix: paths.metadataDirectory) { page in
+            present.formUnion(page.objects.map(\.key))
+        }
+        let files = MetadataFile.allCases.reversed().map(paths.metadata).filter(present.contains)
+        if !files.isEmpty { try await store.delete(files) }
+        return try await files.count + store.deleteAll(prefix: paths.directory)
     }
 }
