@@ -9,7 +9,7 @@ struct JobSummary {
     var times: PhaseReport
 
     func print() {
-        for share in shares where share.done.objects > 0 || share.isConnected {
+        for share in shares where share.isConnected || share.isWorthTelling {
             let failures = share.failures > 0 ? ", \(counted(share.failures, "failed shard"))" : ""
             let losses = share.losses > 0 ? ", \(counted(share.losses, "lost shard"))" : ""
             Swift.print(
@@ -19,6 +19,11 @@ struct JobSummary {
         Swift.print("time of each phase:")
         for line in times.lines { Swift.print(line) }
     }
+}
+
+extension AgentProgress {
+    /// Whether an agent that has left has done, or spoiled, anything.
+    fileprivate var isWorthTelling: Bool { done.objects > 0 || failures > 0 || losses > 0 }
 }
 
 /// `1 object`, `2 objects`.
