@@ -151,14 +151,24 @@ def test_a_stopped_agent_loses_its_lease_and_may_come_back(create, proxy, wait_f
     assert sleeper.stop().code == 0
 
 
-def test_a_report_of_an_old_lease_is_dropped(create, wait_for_log, archive):
+@pytest.fixture
+def fake_agent(archive, bucket, wait_for_log):
+    """An agent that passes the handshake and does what the test says."""
+
+    def make(run, name):
+        values = programs.configuration(archive.milvus, bucket.service, bucket.name)
+        stores = {"milvus": Bucket(archive.milvus.store, archive.milvus.bucket), "backup": bucket}
+        wait_for_log(run.coordinator, "waiting for agents")
+        return protocol.FakeAgent(
+            run.address, name, values, read=lambda storage, key: stores[storage].get(key).decode()
+        )
+
+    return make
+
+
+def test_a_report_of_an_old_lease_is_dropped(create, wait_for_log, fake_agent):
     run = create("--min-agents", 1, change=short_leases)
-    values = programs.configuration(archive.milvus, run.bucket.service, run.bucket.name)
-    stores = {"milvus": Bucket(archive.milvus.store, archive.milvus.bucket), "backup": run.bucket}
-    wait_for_log(run.coordinator, "waiting for agents")
-    with protocol.FakeAgent(
-        run.address, "liar", values, read=lambda storage, key: stores[storage].get(key).decode()
-    ) as liar:
+    with fake_agent(run, "liar") as liar:
         lease = liar.take_shard()
         # It never beats, so it loses the lease; then it claims to have copied everything.
         cancelled = liar.expect(protocol.CANCEL)
@@ -176,14 +186,9 @@ def test_a_report_of_an_old_lease_is_dropped(create, wait_for_log, archive):
     assert programs.shares(result)["honest"].size > 7 * MIB
 
 
-def test_a_lie_about_a_copy_is_found_before_there_is_a_backup(create, wait_for_log, archive):
+def test_a_lie_about_a_copy_is_found_before_there_is_a_backup(create, fake_agent):
     run = create("--min-agents", 1, change=short_leases)
-    values = programs.configuration(archive.milvus, run.bucket.service, run.bucket.name)
-    stores = {"milvus": Bucket(archive.milvus.store, archive.milvus.bucket), "backup": run.bucket}
-    wait_for_log(run.coordinator, "waiting for agents")
-    with protocol.FakeAgent(
-        run.address, "liar", values, read=lambda storage, key: stores[storage].get(key).decode()
-    ) as liar:
+    with fake_agent(run, "liar") as liar:
         lease = liar.take_shard()
         results = [{"index": index, "copiedByStore": True} for index in range(len(lease["shard"]["tasks"]))]
         liar.send(protocol.COMPLETED, {"lease": lease["lease"], "results": results, "bytes": 0})
@@ -192,6 +197,50 @@ def test_a_lie_about_a_copy_is_found_before_there_is_a_backup(create, wait_for_l
         result = run.coordinator.wait(60)
     assert result.code == 1
     assert " is missing in bucket " in result.errors.splitlines()[-1]
+    assert not run.bucket.sizes(f"backup/{run.name}/meta/")
+
+
+def failure(assignment, retryable=True):
+    return {
+        "lease": assignment["lease"],
+        "key": assignment["shard"]["tasks"][0]["source"],
+        "message": "the disk is on fire",
+        "code": "unavailable",
+        "isRetryable": retryable,
+    }
+
+
+def test_a_shard_that_fails_on_one_agent_is_done_by_another(create, wait_for_log, fake_agent):
+    run = create("--min-agents", 1, change=short_leases)
+    with fake_agent(run, "clumsy") as clumsy:
+        assignment = clumsy.take_shard()
+        run.agent("able", short_leases)
+        wait_for_log(run.coordinator, "agent joined agent=able")
+        clumsy.send(protocol.FAILED, failure(assignment))
+        clumsy.send(protocol.GOODBYE)
+        shard = assignment["lease"]["shard"]
+        wait_for_log(run.coordinator, rf"shard failed and will be tried again shard={shard} agent=clumsy .*on fire")
+        wait_for_log(run.coordinator, rf"shard handed out again shard={shard} agent=able epoch=2")
+        result = run.succeeds()
+    assert "1 failed shard" in result.output
+
+
+@pytest.mark.parametrize(("retryable", "tries"), [(True, 3), (False, 1)])
+def test_a_shard_that_cannot_be_done_fails_the_backup(create, fake_agent, retryable, tries):
+    run = create("--min-agents", 1, change=short_leases)
+    with fake_agent(run, "clumsy") as clumsy:
+        for _ in range(tries):
+            assignment = clumsy.take_shard()
+            clumsy.send(protocol.FAILED, failure(assignment, retryable))
+        clumsy.expect(protocol.FINISH)
+        clumsy.send(protocol.GOODBYE)
+        result = run.coordinator.wait(30)
+    assert result.code == 1, str(result)
+    key = assignment["shard"]["tasks"][0]["source"]
+    last = result.errors.splitlines()[-1]
+    assert last.startswith(f"Error: copying {key} failed on clumsy"), last
+    assert "the disk is on fire" in last
+    assert ("(3 tries)" in last) == retryable
     assert not run.bucket.sizes(f"backup/{run.name}/meta/")
 
 

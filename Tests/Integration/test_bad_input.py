@@ -291,17 +291,21 @@ def test_level_files_alone_are_a_backup(damaged, name, connect, note, drop_later
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("path", "value", "words"),
     [
-        (replaced("format", "tape"), ['"tape"']),
-        (replaced("format", "snapshot"), ["snapshot"]),
-        (replaced("collection_backups.0.partition_backups.0.segment_backups.0.segment_id", -5), ["is missing in bucket"]),
-        (replaced("collection_backups.0.partition_backups.0.partition_id", 77), []),
+        ("format", "tape", ['"tape"']),
+        ("format", "snapshot", ["snapshot"]),
+        ("collection_backups.0.partition_backups.0.segment_backups.0.segment_id", -5, ["is missing in bucket"]),
+        ("collection_backups.0.partition_backups.0.partition_id", 77, ["is recorded in partition 77"]),
+        ("collection_backups.0.collection_id", 77, ["of collection 77"]),
     ],
 )
-def test_metadata_that_cannot_be_restored(damaged, name, change, words):
-    bench = damaged({"full_meta.json": change})
-    says(bench.fails("restore", "-n", name, "-s", "_never"), *words)
+def test_metadata_that_cannot_be_restored(damaged, name, note, connect, path, value, words):
+    bench = damaged({"full_meta.json": replaced(path, value)})
+    connection = connect(note.milvus, note.database)
+    before = connection.collections()
+    says(bench.fails("restore", "-n", name, "-s", "_never"), f"backup {name}", *words)
+    assert connection.collections() == before
 
 
 # MARK: configuration

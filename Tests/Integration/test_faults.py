@@ -230,6 +230,22 @@ def test_a_restored_collection_can_be_backed_up_and_restored_again(
     assert comparison.same, str(comparison)
 
 
+def test_delete_of_a_backup_without_data(install, layout, note, name):
+    """On a store that, unlike a file system, keeps no directories: only the five files are there."""
+    bucket = Bucket(layout.moto, name.replace("_", "-")).create()
+    try:
+        installation = install(note.milvus, bucket, change=lambda values: values["log"].update(console=True))
+        assert installation.run("create", "-n", name, "--filter", note.filter, "--meta_only").code == 0
+        assert len(bucket.sizes()) == 5
+        deleted = installation.run("delete", "-n", name)
+        assert deleted.code == 0, str(deleted)
+        assert "objects=5" in deleted.errors
+        assert not bucket.sizes()
+        assert installation.run("delete", "-n", name).code == 1
+    finally:
+        bucket.remove()
+
+
 def test_delete_takes_one_backup_and_no_other(install, note, bucket, name):
     installation = install(note.milvus, bucket)
     for backup in [name, f"{name}_2"]:

@@ -18,7 +18,7 @@ struct JobSummary: Sendable {
 
     var result: CommandResult {
         var lines = [headline]
-        lines += shares.filter { $0.done.objects > 0 || $0.isConnected }.map(line)
+        lines += shares.filter { $0.isConnected || $0.isWorthTelling }.map(line)
         lines += ["time of each phase:"] + times.lines + closing
         lines.append("duration:\(formatted(times.whole.seconds, decimals: 2)) s")
         return CommandResult(lines.joined(separator: "\n"), json: write)
@@ -54,6 +54,11 @@ struct JobSummary: Sendable {
             }
         }
     }
+}
+
+extension AgentProgress {
+    /// Whether an agent that has left has done, or spoiled, anything.
+    fileprivate var isWorthTelling: Bool { done.objects > 0 || failures > 0 || losses > 0 }
 }
 
 /// `1 object`, `2 objects`.

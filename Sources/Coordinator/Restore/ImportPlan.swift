@@ -60,9 +60,11 @@ struct ImportPlan: Sendable {
     var stages: [[ImportUnit]] { [rows, partitionDeletions, collectionDeletions].filter { !$0.isEmpty } }
     var units: [ImportUnit] { stages.flatMap { $0 } }
 
-    /// - Throws: `corrupted` when segments with and without groups lie in one partition, which no version writes.
+    /// - Throws: `corrupted` when a segment is recorded where it does not belong, or segments with and without groups lie in
+    ///   one partition, which no version writes.
     init(_ collection: CollectionBackup) throws(BackupError) {
         for partition in collection.partitions {
+            try ImportPlan.checkPlaces(of: partition, in: collection)
             let withRows = partition.segments.filter { !$0.isL0 }
             let groups = Dictionary(grouping: withRows, by: \.groupID)
             guard groups[0] == nil || groups.count == 1 else {
@@ -81,6 +83,21 @@ struct ImportPlan: Sendable {
             }
         }
         collectionDeletions = collection.l0Segments.map { ImportPlan.deletions($0, of: collection, partition: "") }
+    }
+
+    /// The directory that is imported is made of the partition's ids, the objects in it of the segments': they must agree.
+    private static func checkPlaces(
+        of partition: PartitionBackup, in collection: CollectionBackup
+    ) throws(BackupError) {
+        let stray = partition.segments.first {
+            $0.partitionID != partition.partitionID || $0.collectionID != collection.collectionID
+        }
+        guard let stray else { return }
+        throw BackupError(
+            .corrupted,
+            "segment \(stray.segmentID) is recorded in partition \(partition.partitionID) of collection "
+                + "\(collection.collectionID) (\(collection.qualifiedName)) and belongs to partition "
+                + "\(stray.partitionID) of collection \(stray.collectionID)")
     }
 
     private static func deletions(

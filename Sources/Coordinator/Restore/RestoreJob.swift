@@ -75,7 +75,7 @@ struct RestoreJob: Sendable {
         }
         let selection = try RestoreSelection(backup, request: request)
         context.monitor.plan(selection.items.map(\.target))
-        let imports = try selection.items.map { request.metaOnly ? nil : try ImportPlan($0.source) }
+        let imports = try selection.items.map { try importPlan(of: $0.source) }
         try selection.check(server)
         try await timer.measureMilvus(.checkName) {
             try await checkExistence(of: selection.items.map(\.target), server)
@@ -102,6 +102,16 @@ struct RestoreJob: Sendable {
             if !exists, request.skipsCreation {
                 throw BackupError(.notFound, "restore: collection not exist, \(name)")
             }
+        }
+    }
+
+    /// Nil when no data is to be restored.
+    private func importPlan(of collection: CollectionBackup) throws(BackupError) -> ImportPlan? {
+        guard !request.metaOnly else { return nil }
+        do {
+            return try ImportPlan(collection)
+        } catch {
+            throw error.prefixed("backup \(request.backupName) is damaged")
         }
     }
 
