@@ -35,11 +35,13 @@ extension HTTPServer {
         try await RawClient(localAddress, receiveBuffer: receiveBuffer)
     }
 
-    /// Whether another connection is served.
+    /// Whether another connection is served; several are tried, since short time-outs may cut one on a busy machine.
     func isAlive() async -> Bool {
-        guard let client = try? await connect() else { return false }
-        await client.request("GET", "/alive")
-        return await client.answer()?.status == 200
+        await eventually {
+            guard let client = try? await connect() else { return false }
+            await client.request("GET", "/alive")
+            return await client.answer()?.status == 200
+        }
     }
 }
 

@@ -65,7 +65,7 @@ private let opensslIsThere = (getenv("PATH").map { String(cString: $0) } ?? "").
     func whoSpeaksNoTLSIsCut(text: String) async throws {
         try await withServer({
             configure(&$0)
-            $0.idleTimeout = .milliseconds(300)
+            $0.idleTimeout = .seconds(3)
         }) { server in
             let client = try await server.connect()
             await client.send(text)

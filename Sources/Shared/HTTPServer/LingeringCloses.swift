@@ -8,7 +8,7 @@ import Synchronization
 final class LingeringCloses: Sendable {
     private static let maximumConnections = 64
     private static let maximumBytes = 4 << 20
-    private static let maximumTime = Duration.seconds(2)
+    private static let maximumTime = Duration.seconds(5)
 
     private let count = Mutex(0)
 
