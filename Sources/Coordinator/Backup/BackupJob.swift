@@ -18,9 +18,12 @@ struct BackupJob: Sendable {
     /// - Throws: ``BackupError``; then no metadata was written, and what was copied is left for `delete`.
     func run() async throws -> JobOutcome<BackupInfo> {
         let (server, selection) = try await prepare(makesBucket: true)
-        return try await context.withWorkers(backupName: request.name) { dispatcher in
-            let pause = GarbageCollectionPause(context: context, server: server)
-            return try await pause.during { try await make(selection, server, dispatcher, pause) }
+        let record = BackupPaths(root: metadata.backupRoot, name: request.name).claim
+        return try await context.recorded(request.name, in: metadata.store, key: record, keepsFailure: true) {
+            try await context.withWorkers(backupName: request.name) { dispatcher in
+                let pause = GarbageCollectionPause(context: context, server: server)
+                return try await pause.during { try await make(selection, server, dispatcher, pause) }
+            }
         }
     }
 

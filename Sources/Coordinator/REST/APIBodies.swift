@@ -131,7 +131,7 @@ struct RestoreBody: Sendable {
     }
 
     /// The id becomes part of a key.
-    private static func isPathSafe(_ id: String) -> Bool {
+    static func isPathSafe(_ id: String) -> Bool {
         id.utf8.count <= 128
             && id.utf8.allSatisfy { byte in
                 let letter = byte | 0x20

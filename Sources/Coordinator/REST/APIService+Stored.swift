@@ -1,5 +1,6 @@
 import BackupFormat
 import Configuration
+import ConfiguredStores
 import FoundationEssentials
 import HTTPServer
 import JSON
@@ -10,9 +11,19 @@ extension APIService {
     func getRestore(_ call: APICall) async throws -> APIReply {
         let id = call.request.parameter("id")
         guard !id.isEmpty else { throw BackupError(.notFound, "empty restore id") }
-        guard let entry = await jobs.entry(id, .restore) else { throw BackupError(.notFound, "task not found") }
-        let view = RestoreView(entry)
+        let view = try await restoreView(id)
         return APIReply(requestID: call.id, message: "success", data: { try view.write(to: &$0) })
+    }
+
+    private func restoreView(_ id: String) async throws -> RestoreView {
+        if let entry = await jobs.entry(id, .restore) { return RestoreView(entry) }
+        // One of a server that is no more leaves a record.
+        guard RestoreBody.isPathSafe(id),
+            let record = try await JobRecord.read(
+                from: services.stores.milvus, key: JobRecord.restoreKey(id: id))
+        else { throw BackupError(.notFound, "task not found") }
+        return RestoreView(
+            id: id, state: .failed, message: record.explanation, start: Timestamp(seconds: record.start), progress: 0)
     }
 
     func getBackup(_ call: APICall) async throws -> APIReply {
@@ -40,8 +51,24 @@ extension APIService {
             let brief = try await stored(name, known, metadata)
             return APIReply(requestID: call.id, message: "success", data: { try brief.write(to: &$0) })
         } catch let error as BackupError where error.code == .notFound {
-            return APIReply(error, requestID: call.id, code: .notFound)
+            guard let brief = try await interrupted(name, metadata) else {
+                return APIReply(error, requestID: call.id, code: .notFound)
+            }
+            return APIReply(requestID: call.id, message: "success", data: { try brief.write(to: &$0) })
         }
+    }
+
+    /// What is left of a backup that another process has begun and not finished; nil when there is nothing.
+    private func interrupted(_ name: String, _ metadata: MetadataStore) async throws -> BackupBrief? {
+        let key = BackupPaths(root: metadata.backupRoot, name: name).claim
+        guard let record = try await JobRecord.read(from: metadata.store, key: key) else { return nil }
+        var brief = BackupBrief()
+        brief.id = record.id
+        brief.name = name
+        brief.stateCode = JobState.failed.rawValue
+        brief.errorMessage = record.explanation
+        brief.startTime = record.start
+        return brief
     }
 
     func list(_ call: APICall) async throws -> APIReply {

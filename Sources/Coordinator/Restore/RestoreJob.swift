@@ -21,13 +21,16 @@ struct RestoreJob: Sendable {
         let (server, selection, imports) = try await prepare()
         logger.info(
             "restoring", ["backup": request.backupName, "collections": selection.items.count, "milvus": server.version])
-        do {
-            return try await context.withWorkers(backupName: request.backupName) { dispatcher in
-                try await restore(selection, imports, server, dispatcher)
+        let (store, record) = (context.stores.milvus, JobRecord.restoreKey(id: context.id))
+        return try await context.recorded(request.backupName, in: store, key: record, keepsFailure: false) {
+            do {
+                return try await context.withWorkers(backupName: request.backupName) { dispatcher in
+                    try await restore(selection, imports, server, dispatcher)
+                }
+            } catch {
+                await Staging.removeAll(of: context)
+                throw error
             }
-        } catch {
-            await Staging.removeAll(of: context)
-            throw error
         }
     }
 
