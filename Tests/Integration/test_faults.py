@@ -231,15 +231,15 @@ def test_a_restored_collection_can_be_backed_up_and_restored_again(
 
 
 def test_delete_of_a_backup_without_data(install, layout, note, name):
-    """On a store that, unlike a file system, keeps no directories: only the five files are there."""
+    """On a store that, unlike a file system, keeps no directories: only the five files and a manifest of nothing are there."""
     bucket = Bucket(layout.moto, name.replace("_", "-")).create()
     try:
         installation = install(note.milvus, bucket, change=lambda values: values["log"].update(console=True))
         assert installation.run("create", "-n", name, "--filter", note.filter, "--meta_only").code == 0
-        assert len(bucket.sizes()) == 5
+        assert len(bucket.sizes()) == 6
         deleted = installation.run("delete", "-n", name)
         assert deleted.code == 0, str(deleted)
-        assert "objects=5" in deleted.errors
+        assert "objects=6" in deleted.errors
         assert not bucket.sizes()
         assert installation.run("delete", "-n", name).code == 1
     finally:

@@ -84,7 +84,7 @@ def test_every_recorded_object_is_there_and_nothing_else(made):
     planned = {key: size for key, (_, size) in backups.objects_of_plan(made, "backup", "whole").items()}
     found = made.sizes()
     files = {f"backup/whole/meta/{file}" for file in backups.METADATA_FILES}
-    assert set(found) == set(planned) | files
+    assert set(found) == set(planned) | files | {"backup/whole/manifest.zst"}
     assert {key: found[key] for key in planned} == planned
 
 
@@ -192,12 +192,15 @@ def test_backup_meta_comes_last(install, milvus_a, bucket, note, proxy, name):
     result = installation.run("create", "-n", name, "--filter", note.filter)
     assert result.code == 0, str(result)
     prefix = f"PUT /{bucket.name}/backup/{name}/"
-    assert all(line.startswith(prefix) for line in gateway.writes), gateway.writes
-    written = [line.removeprefix(prefix) for line in gateway.writes]
-    order = ["collection_meta", "partition_meta", "segment_meta", "full_meta", "backup_meta"]
-    assert written[-5:] == [f"meta/{file}.json" for file in order]
-    assert all(key.startswith("binlogs/") for key in written[:-5])
-    assert len(written) == len(bucket.sizes())
+    written = [line.removeprefix(prefix) for line in gateway.writes if line.startswith(prefix)]
+    files = ["collection_meta", "partition_meta", "segment_meta", "full_meta", "backup_meta"]
+    order = ["manifest.zst", *(f"meta/{file}.json" for file in files)]
+    assert written[-6:] == order
+    # What tells of a running backup is written as it runs, and gone at its end.
+    running = [key for key in written if key == "claim.json" or key.startswith("journal-")]
+    assert written[0] == "claim.json"
+    assert all(key.startswith("binlogs/") for key in written[:-6] if key not in running)
+    assert len(written) - len(running) == len(bucket.sizes())
 
 
 def test_get_shows_the_backup(install, milvus_a, made, shop):

@@ -1,6 +1,7 @@
 import BackupFormat
 import Configuration
 import MilvusClient
+import ObjectStorage
 import ShardScheduling
 import Support
 
@@ -18,14 +19,33 @@ struct BackupJob: Sendable {
     /// - Throws: ``BackupError``; then no metadata was written, and what was copied is left for `delete`.
     func run() async throws -> JobOutcome<BackupInfo> {
         let (server, selection) = try await prepare(makesBucket: true)
-        let record = BackupPaths(root: metadata.backupRoot, name: request.name).claim
+        let earlier = request.resumes ? try await takeOver() : FinishedObjects()
+        let journal = BackupJournal(
+            ManifestHeader(name: request.name, id: context.id), paths: paths, store: metadata.store, logger: logger,
+            earlier: earlier)
+        let record = paths.claim
         return try await context.recorded(request.name, in: metadata.store, key: record, keepsFailure: true) {
-            try await context.withWorkers(backupName: request.name) { dispatcher in
+            let writing = Task { await journal.keepWriting() }
+            defer { writing.cancel() }
+            return try await context.withWorkers(backupName: request.name) { dispatcher in
                 let pause = GarbageCollectionPause(context: context, server: server)
-                return try await pause.during { try await make(selection, server, dispatcher, pause) }
+                return try await pause.during { try await make(selection, server, dispatcher, pause, journal) }
             }
         }
     }
+
+    /// What the run before has copied, when it is clear that it is over.
+    private func takeOver() async throws -> FinishedObjects {
+        try await JobRecord.waitUntilDead(in: metadata.store, key: paths.claim, logger: logger)
+        for upload in try await metadata.store.listMultipartUploads(prefix: paths.directory) {
+            try await metadata.store.abortMultipartUpload(upload.key, uploadID: upload.uploadID)
+        }
+        let finished = try await FinishedObjects.read(from: metadata.store, paths: paths, logger: logger)
+        logger.info("going on with a backup", ["name": request.name, "copied before": finished.count])
+        return finished
+    }
+
+    private var paths: BackupPaths { BackupPaths(root: metadata.backupRoot, name: request.name) }
 
     /// What ``run()`` would copy of that which is in storage now. Nothing is flushed and nothing is written.
     func estimate() async throws -> JobEstimate {
@@ -47,10 +67,15 @@ struct BackupJob: Sendable {
         try BackupName.validate(request.name)
         let server = try await context.connect(makesBackupBucket: makesBucket)
         try await timer.measure(.checkName) {
-            guard try await !metadata.hasAnything(request.name) else {
+            let isComplete = try await metadata.exists(request.name)
+            var isFree = request.resumes
+            if !isFree { isFree = try await !metadata.hasAnything(request.name) }
+            guard !isComplete, isFree else {
                 throw BackupError(
                     .alreadyExists, "backup with name \(request.name) already exist",
-                    hint: "choose another name, or delete that backup first")
+                    hint: isComplete
+                        ? "choose another name, or delete that backup first"
+                        : "it was not finished: go on with --resume, or delete it first")
             }
         }
         let selection = try await timer.measureMilvus(.listCollections) {
@@ -61,7 +86,7 @@ struct BackupJob: Sendable {
 
     private func make(
         _ selection: CollectionSelection, _ server: ServerInfo, _ dispatcher: Dispatcher,
-        _ pause: GarbageCollectionPause
+        _ pause: GarbageCollectionPause, _ journal: BackupJournal
     ) async throws -> BackupInfo {
         var backup = BackupInfo(id: context.id, name: request.name)
         backup.milvusVersion = server.version
@@ -76,15 +101,34 @@ struct BackupJob: Sendable {
         }
         context.monitor.plan(selection.collections)
         let copying = CollectionBackupTask(
-            backupName: request.name, context: context, dispatcher: dispatcher, pause: pause)
+            backupName: request.name, context: context, dispatcher: dispatcher, pause: pause,
+            journal: journal)
         backup.collections = try await collect(selection.collections, server: server, copying, into: &backup)
         backup.size = backup.collections.reduce(0) { $0 + $1.size }
         if server.features.contains(.replicateMessage) { backup.rpcChannel = await replicationChannel() }
         let finished = backup
+        if request.resumes { try await removeWhatDoesNotBelong(to: finished) }
         try await timer.measure(.writeMetadata) {
+            try await journal.writeManifest(of: finished)
             try await metadata.write(finished, milvusRoot: context.configuration.milvus.storage.rootPath)
+            try await journal.remove()
         }
         return finished
+    }
+
+    /// Segments that an earlier run has copied, and that compaction has replaced since.
+    private func removeWhatDoesNotBelong(to backup: BackupInfo) async throws {
+        let segments = Set(
+            backup.collections.flatMap { $0.partitions.flatMap(\.segments) + $0.l0Segments }.map(\.segmentID))
+        var superfluous: [String] = []
+        try await metadata.store.forEachPage(prefix: paths.binlogRoot) { page in
+            superfluous += page.objects.map(\.key).filter { key in
+                paths.parse(key).map { !segments.contains($0.source.segmentID) } ?? true
+            }
+        }
+        for start in stride(from: 0, to: superfluous.count, by: 1000) {
+            try await metadata.store.delete(Array(superfluous[start..<min(start + 1000, superfluous.count)]))
+        }
     }
 
     private func describe(databases: [String], server: ServerInfo) async throws -> [DatabaseBackup] {

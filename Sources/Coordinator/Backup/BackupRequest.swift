@@ -21,4 +21,6 @@ struct BackupRequest: Sendable {
     /// Which collections.
     var filter = CollectionFilter.everything
     var strategy = Strategy.automatic
+    /// Go on with a backup of this name whose coordinator has died, or that has failed.
+    var resumes = false
 }

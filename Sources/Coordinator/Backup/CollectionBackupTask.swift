@@ -1,6 +1,7 @@
 import BackupFormat
 import Configuration
 import MilvusClient
+import ShardProtocol
 import ShardScheduling
 import Support
 
@@ -10,6 +11,7 @@ struct CollectionBackupTask: Sendable {
     let context: JobContext
     let dispatcher: Dispatcher
     let pause: GarbageCollectionPause
+    let journal: BackupJournal
 
     private var timer: PhaseTimer { context.timer }
     private var milvus: MilvusClient { context.milvus }
@@ -42,13 +44,17 @@ struct CollectionBackupTask: Sendable {
     func copyData(of collection: CollectionBackup) async throws -> CollectionBackup {
         await pause.begin(collection: collection.collectionID)
         let planned = try await CollectionInventory(context: context).taken(of: collection)
-        let plan = CopyPlan(context, backupName: backupName)
+        var plan = CopyPlan(context, backupName: backupName)
+        plan.finished = journal.earlier
         let (name, monitor) = (planned.qualifiedName, context.monitor)
         monitor.setSize(planned.size, of: name)
         await dispatcher.announce(plan.amount(of: planned), job: context.id)
+        let journal = journal
+        let copies = plan
         try await timer.measure(.copy) {
-            try await dispatcher.copy(plan.shards(of: planned), job: context.id, lane: planned.collectionID) {
-                monitor.advance(name, by: $0)
+            try await dispatcher.copy(copies.shards(of: planned), job: context.id, lane: planned.collectionID) {
+                journal.add($0)
+                monitor.advance(name, by: $0.shard.bytes)
             }
         }
         try await timer.measure(.verify) {

@@ -12,6 +12,8 @@ struct CopyPlan: Sendable {
     /// Bytes of the segments of one group, at most.
     let maximumGroupSize: Int64
     let limits: ShardLimits
+    /// What needs not be copied any more.
+    var finished = FinishedObjects()
 
     /// The shards of a collection, made one by one as they are asked for. Each belongs to one segment group, and so to one
     /// partition.
@@ -39,12 +41,13 @@ struct CopyPlan: Sendable {
     }
 
     private func copies(of group: [SegmentBackup]) -> some Sequence<PlannedCopy> {
-        plannedCopies(of: group) { kind, log, segment in
+        let directory = destination.directory
+        return plannedCopies(of: group) { kind, log, segment in
             (
                 source.rootPrefix + source.relativePath(kind, log, of: segment),
                 destination.binlogRoot + destination.relativePath(kind, log, of: segment)
             )
-        }
+        }.filter { finished.isEmpty || !finished.contains($0.destination.dropFirst(directory.count), size: $0.size) }
     }
 }
 

@@ -95,6 +95,9 @@ enum CommandTree {
                     "Databases and collections, as in {\"db1\":[\"c1\"],\"db2\":[]}; an empty list is the whole database."
             ),
             .flag(
+                "resume",
+                help: "Go on with a backup that was interrupted or has failed: what is copied is not copied again."),
+            .flag(
                 "force", short: "f",
                 help: "Do not flush: back up what is in Milvus' store already. Rows inserted last may be missing."),
             .flag("meta_only", help: "Back up databases, schemas, partitions and indexes, and no data."),

@@ -40,6 +40,8 @@ extension BackupRequest {
         self.init(name: name.isEmpty ? BackupName.generated(at: .now()) : name)
         try BackupName.validate(self.name)
         filter = try CollectionFilter(invocation, collections: "colls")
+        resumes = invocation.flag("resume")
+        if resumes, name.isEmpty { throw BackupError(.usage, "--resume needs the name of the backup: -n NAME") }
         if let text = invocation.text("strategy"), !text.isEmpty {
             guard let strategy = Strategy(rawValue: text) else {
                 let names = Strategy.allCases.map(\.rawValue).joined(separator: ", ")

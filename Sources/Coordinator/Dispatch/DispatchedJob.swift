@@ -6,7 +6,7 @@ import Support
 struct DispatchedJob {
     /// Shards somebody waits for together: those of a collection, or of one segment group.
     private struct Batch {
-        let onProgress: @Sendable (Int64) -> Void
+        let onFinished: @Sendable (FinishedShard) -> Void
         var open = 0
         var waiting: CheckedContinuation<Void, any Error>?
     }
@@ -27,10 +27,10 @@ struct DispatchedJob {
     /// Shards that were handed in and are not done.
     var openShards: Int { batchOfShard.count }
 
-    /// - Parameter onProgress: told the bytes of every shard that is done.
-    mutating func openBatch(_ onProgress: @escaping @Sendable (Int64) -> Void) -> Int {
+    /// - Parameter onFinished: told of every shard that is done.
+    mutating func openBatch(_ onFinished: @escaping @Sendable (FinishedShard) -> Void) -> Int {
         defer { nextBatch += 1 }
-        batches[nextBatch] = Batch(onProgress: onProgress)
+        batches[nextBatch] = Batch(onFinished: onFinished)
         return nextBatch
     }
 
@@ -44,9 +44,9 @@ struct DispatchedJob {
         return shard
     }
 
-    mutating func finished(_ shard: Shard) {
-        guard let batch = batchOfShard.removeValue(forKey: shard.id) else { return }
-        batches[batch]?.onProgress(shard.bytes)
+    mutating func finished(_ finished: FinishedShard) {
+        guard let batch = batchOfShard.removeValue(forKey: finished.shard.id) else { return }
+        batches[batch]?.onFinished(finished)
         batches[batch]?.open -= 1
         if batches[batch]?.open == 0, let waiting = batches[batch]?.waiting {
             batches[batch] = nil

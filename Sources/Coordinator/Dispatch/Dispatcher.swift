@@ -66,13 +66,13 @@ actor Dispatcher {
     ///
     /// - Parameters:
     ///   - lane: shards of one lane go out in order, the lanes take turns.
-    ///   - onProgress: told the bytes of every shard that is done.
+    ///   - onFinished: told of every shard that is done.
     /// - Throws: ``BackupError`` that names the object that could not be copied and says why; the job is over then.
     func copy(
         _ shards: sending some Sequence<Shard>, job: String, lane: Int64,
-        onProgress: @escaping @Sendable (Int64) -> Void = { _ in }
+        onFinished: @escaping @Sendable (FinishedShard) -> Void = { _ in }
     ) async throws {
-        guard let batch = jobs[job]?.openBatch(onProgress) else { throw BackupError(.canceled, "the job is over") }
+        guard let batch = jobs[job]?.openBatch(onFinished) else { throw BackupError(.canceled, "the job is over") }
         try await withTaskCancellationHandler {
             for shard in shards {
                 try await waitForRoom(job)
@@ -254,7 +254,7 @@ actor Dispatcher {
             if let reason = finished.fallback {
                 logger.warn("the store does not copy by itself, streaming instead", ["agent": agent, "why": reason])
             }
-            jobs[lease.job]?.finished(finished.shard)
+            jobs[lease.job]?.finished(finished)
         case .jobFailed(let failure): fail(job: lease.job, failure.error)
         case .late:
             logger.info("late report dropped", ["shard": lease.shard, "agent": agent, "epoch": lease.epoch])

@@ -14,6 +14,8 @@ struct JobRecord: Sendable, Hashable {
     var host: String
     /// Seconds since 1970.
     var start: Int64
+    /// Grows every few seconds as long as the process lives.
+    var beat: Int64 = 0
     /// Why the job has failed; empty while it runs, and when it was killed.
     var failure = ""
 
@@ -43,6 +45,7 @@ struct JobRecord: Sendable, Hashable {
                 try writer.member("name", name)
                 try writer.member("host", host)
                 try writer.member("start_time", start)
+                try writer.member("beat", beat)
                 try writer.memberIfSet("failure", failure)
             }
         }
@@ -58,6 +61,7 @@ struct JobRecord: Sendable, Hashable {
             var record = JobRecord(id: try value.string("id") ?? "", name: try value.string("name") ?? "")
             record.host = try value.string("host") ?? ""
             record.start = try value.int64("start_time") ?? 0
+            record.beat = try value.int64("beat") ?? 0
             record.failure = try value.string("failure") ?? ""
             return record
         } catch let error as BackupError where error.code == .notFound {
@@ -66,32 +70,86 @@ struct JobRecord: Sendable, Hashable {
     }
 }
 
+extension JobRecord {
+    /// How often a living process renews its record.
+    static let interval = Duration.seconds(5)
+    /// A record that does not change for so long is that of a process that has died.
+    static let patience = Duration.seconds(20)
+
+    /// Waits until it is clear that the process that wrote the record is not at work any more. Clocks of hosts play no part.
+    ///
+    /// - Throws: `alreadyExists` when it is at work.
+    static func waitUntilDead(in store: any ObjectStore, key: String, logger: Logger) async throws {
+        guard let first = try await read(from: store, key: key), first.failure.isEmpty else { return }
+        logger.info(
+            "watching whether the process that began this is still at work",
+            ["host": first.host, "seconds": patience.components.seconds])
+        let end = ContinuousClock.now + patience
+        while ContinuousClock.now < end {
+            try await Task.sleep(for: .seconds(1))
+            guard let record = try await read(from: store, key: key), record.failure.isEmpty else { return }
+            guard record.id == first.id, record.beat == first.beat else {
+                throw BackupError(
+                    .alreadyExists, "backup \(record.name) is being made on \(record.host)",
+                    hint: "wait for it, or stop it first")
+            }
+        }
+    }
+}
+
 extension JobContext {
-    /// Runs `body` with a record of it in a store: gone at its good end, and when the process dies the only thing that tells of
-    /// it.
+    /// Runs `body` with a record of it in a store: renewed while it runs, gone at its good end, and when the process dies the
+    /// only thing that tells of it. When another process takes the record over, `body` is cancelled.
     ///
     /// - Parameter keepsFailure: whether the record of a job that failed stays, with the reason.
     func recorded<Result: Sendable>(
         _ name: String, in store: any ObjectStore, key: String, keepsFailure: Bool,
-        _ body: () async throws -> Result
+        _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
-        var record = JobRecord(id: id, name: name)
+        let record = JobRecord(id: id, name: name)
         try await record.write(to: store, key: key)
         do {
-            let result = try await body()
+            let result = try await withThrowingTaskGroup(of: Result?.self) { group in
+                group.addTask { try await body() }
+                group.addTask { try await renew(record, in: store, key: key) }
+                defer { group.cancelAll() }
+                // The renewal ends only by throwing.
+                while let result = try await group.next() { if let result { return result } }
+                throw BackupError(.internalError, "the job has ended without a result")
+            }
             try await store.delete([key])
             return result
         } catch {
+            var record = record
             record.failure = Task.isCancelled ? "canceled" : BackupError(wrapping: error).description
             await end(record, in: store, key: key, keepsFailure: keepsFailure)
             throw error
         }
     }
 
-    /// In a task of its own: this is done also when the job was cancelled.
-    private func end(_ record: JobRecord, in store: any ObjectStore, key: String, keepsFailure: Bool) async {
-        await Task {
+    private func renew<Result>(_ record: JobRecord, in store: any ObjectStore, key: String) async throws -> Result? {
+        var record = record
+        while true {
+            try await Task.sleep(for: JobRecord.interval)
             do {
+                if let present = try await JobRecord.read(from: store, key: key), present.id != id {
+                    throw BackupError(
+                        .alreadyExists, "\(present.name) was taken over by a process on \(present.host)")
+                }
+                record.beat += 1
+                try await record.write(to: store, key: key)
+            } catch let error as BackupError where error.code != .alreadyExists && error.code != .canceled {
+                logger.warn("the job's record cannot be renewed", ["key": key, "error": error.description])
+            }
+        }
+    }
+
+    /// In a task of its own: this is done also when the job was cancelled. What another process has taken over is its own, and a
+    /// store that does not answer, which may be why the user has had enough, is not waited for.
+    private func end(_ record: JobRecord, in store: any ObjectStore, key: String, keepsFailure: Bool) async {
+        let ending = Task {
+            do {
+                if let present = try await JobRecord.read(from: store, key: key), present.id != id { return }
                 if keepsFailure {
                     try await record.write(to: store, key: key)
                 } else {
@@ -100,6 +158,12 @@ extension JobContext {
             } catch {
                 logger.warn("the record of a failed job is not up to date", ["key": key])
             }
-        }.value
+        }
+        let impatience = Task {
+            try await Task.sleep(for: .seconds(3))
+            ending.cancel()
+        }
+        await ending.value
+        impatience.cancel()
     }
 }

@@ -1,0 +1,164 @@
+import BackupFormat
+import Compression
+import ObjectStorage
+import ShardProtocol
+import ShardScheduling
+import Support
+import Synchronization
+
+/// What has been copied of a backup that is being made, in the backup's directory: every few seconds a piece, and every piece
+/// the beginning of a manifest. So a backup whose coordinator died can be gone on with, and at its end the pieces together are
+/// the manifest.
+final class BackupJournal: Sendable {
+    private struct State {
+        /// Finished and not yet written.
+        var pending: [ManifestRecord] = []
+        /// Compressed records of all pieces: a few dozen bytes an object.
+        var frames: [UInt8] = []
+        var nextPiece = 1
+    }
+
+    /// From one piece to the next. What is finished in between may be copied again after a crash.
+    private static let interval = Duration.seconds(3)
+
+    private let store: any ObjectStore
+    private let paths: BackupPaths
+    private let header: ManifestHeader
+    private let logger: Logger
+    private let state = Mutex(State())
+    /// What an earlier run has finished.
+    let earlier: FinishedObjects
+
+    init(
+        _ header: ManifestHeader, paths: BackupPaths, store: any ObjectStore, logger: Logger,
+        earlier: FinishedObjects = FinishedObjects()
+    ) {
+        self.header = header
+        self.paths = paths
+        self.store = store
+        self.logger = logger
+        self.earlier = earlier
+        state.withLock { $0.frames = earlier.frames }
+    }
+
+    /// Takes down a shard that is done.
+    func add(_ finished: FinishedShard) {
+        let shard = finished.shard
+        let records = zip(shard.tasks, finished.results).map { task, result in
+            let key = shard.destinationPrefix + (task.destination ?? task.source)
+            return ManifestRecord(
+                key: String(key.dropFirst(paths.directory.count)), size: task.size, etag: result.etag ?? "",
+                md5: result.checksum.map { $0.kind == "md5" ? $0.value : "" } ?? "")
+        }
+        state.withLock { $0.pending += records }
+    }
+
+    /// Writes pieces until the task is cancelled. A piece that cannot be written is tried again with the next one.
+    func keepWriting() async {
+        while (try? await Task.sleep(for: Self.interval)) != nil {
+            do {
+                try await write()
+            } catch  where !Task.isCancelled {
+                logger.warn("the journal cannot be written, trying again", ["error": BackupError(wrapping: error)])
+            } catch {}
+        }
+    }
+
+    private func write() async throws {
+        let (records, number) = state.withLock { ($0.pending, $0.nextPiece) }
+        guard !records.isEmpty else { return }
+        let frame = try Manifest.frame(records)
+        // Names of different runs must differ: a later run would replace what an earlier one knows.
+        let piece = paths.journal("\(header.id)-\(padded(number, 6)).zst")
+        try await store.put(piece, body: .bytes(try Manifest.frame(header) + frame))
+        state.withLock { state in
+            state.pending.removeFirst(records.count)
+            state.frames += frame
+            state.nextPiece += 1
+        }
+    }
+
+    /// Writes the manifest of a backup whose objects are all there.
+    ///
+    /// - Parameter backup: what belongs to it: an earlier run may have copied more.
+    func writeManifest(of backup: BackupInfo) async throws {
+        var manifest = try Manifest.frame(header)
+        if earlier.isEmpty {
+            manifest += state.withLock { $0.frames }
+        } else {
+            manifest += try await onDedicatedThread { try self.frames(of: backup) }
+        }
+        manifest += try Manifest.frame(state.withLock { $0.pending })
+        try await store.put(paths.manifest, body: .bytes(manifest))
+    }
+
+    /// The records of a run that went on with another one's work: those of segments that are in the backup.
+    private func frames(of backup: BackupInfo) throws -> [UInt8] {
+        let segments = Set(
+            backup.collections.flatMap { $0.partitions.flatMap(\.segments) + $0.l0Segments }.map(\.segmentID))
+        var source: [UInt8]? = try Manifest.frame(header) + state.withLock { $0.frames }
+        var kept: [ManifestRecord] = []
+        var result: [UInt8] = []
+        _ = try Manifest.read({
+            defer { source = nil }
+            return source
+        }) { record in
+            guard let key = paths.parse(paths.directory + record.key)?.source, segments.contains(key.segmentID) else {
+                return
+            }
+            kept.append(record)
+            if kept.count == 10_000 {
+                result += try Manifest.frame(kept)
+                kept = []
+            }
+        }
+        return result + (try Manifest.frame(kept))
+    }
+
+    /// Removes the pieces: a backup that is whole needs none.
+    func remove() async throws { try await store.deleteAll(prefix: paths.journalPrefix) }
+}
+
+/// What an earlier run of a backup has copied, as its journal tells.
+struct FinishedObjects: Sendable {
+    /// Hashes of key and size: eight bytes an object. Two that agree by chance are found when the copies are checked.
+    private var known: Set<Int> = []
+    /// The compressed records.
+    private(set) var frames: [UInt8] = []
+
+    init() {}
+
+    var isEmpty: Bool { known.isEmpty }
+    var count: Int { known.count }
+
+    /// - Parameter key: below the backup's directory.
+    func contains(_ key: Substring, size: Int64) -> Bool { known.contains(Self.hash(key, size)) }
+
+    /// Reads the pieces of a journal. One that is damaged is passed over: what it tells of is copied again.
+    static func read(from store: any ObjectStore, paths: BackupPaths, logger: Logger) async throws -> FinishedObjects {
+        var pieces: [String] = []
+        try await store.forEachPage(prefix: paths.journalPrefix) { page in pieces += page.objects.map(\.key) }
+        var finished = FinishedObjects()
+        for piece in pieces {
+            do {
+                let records = try await store.getStreamed(piece) { source in
+                    var records: [ManifestRecord] = []
+                    _ = try Manifest.read(source) { records.append($0) }
+                    return records
+                }
+                for record in records { finished.known.insert(Self.hash(record.key[...], record.size)) }
+                finished.frames += try Manifest.frame(records)
+            } catch let error as BackupError where error.code == .corrupted {
+                logger.warn("a piece of the journal is damaged", ["key": piece, "error": error.description])
+            }
+        }
+        return finished
+    }
+
+    private static func hash(_ key: Substring, _ size: Int64) -> Int {
+        var hasher = Hasher()
+        hasher.combine(key)
+        hasher.combine(size)
+        return hasher.finalize()
+    }
+}
