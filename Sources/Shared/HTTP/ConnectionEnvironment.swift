@@ -3,19 +3,19 @@ import Glibc
 import Support
 
 /// What the process environment says about trust and proxies, read once.
-struct ConnectionEnvironment: Sendable {
+package struct ConnectionEnvironment: Sendable {
     /// `SSL_CERT_FILE`.
-    let certificateFile: String?
+    package let certificateFile: String?
     /// PEM text of the bundle and of all files in the directories of `SSL_CERT_DIR`. libcurl would only find files there
     /// whose names are OpenSSL's hashes, which mounted directories do not have.
-    let certificates: [UInt8]?
+    package let certificates: [UInt8]?
     /// The bundle libcurl was built with, when it is there.
-    let systemBundle: String?
+    package let systemBundle: String?
     private let httpProxy: String
     private let httpsProxy: String
-    let noProxy: String
+    package let noProxy: String
 
-    init(_ variable: (String) -> String?) {
+    package init(_ variable: (String) -> String?) {
         func first(_ names: String...) -> String? {
             names.lazy.compactMap(variable).first { !$0.isEmpty }
         }
@@ -34,7 +34,7 @@ struct ConnectionEnvironment: Sendable {
     }
 
     /// The proxy's URL, which may hold a password; empty for none.
-    func proxy(for origin: Origin) -> String { origin.isSecure ? httpsProxy : httpProxy }
+    package func proxy(for origin: Origin) -> String { origin.isSecure ? httpsProxy : httpProxy }
 
     private static func defaultBundle() -> String? {
         guard let path = curl_shim_default_bundle().map({ String(cString: $0) }) else { return nil }
