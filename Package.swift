@@ -49,10 +49,13 @@ let package = Package(
     ],
     targets: [
         // MARK: C libraries
+        .systemLibrary(name: "CChecksum", path: "Sources/CLibraries/CChecksum"),
         system("CCrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
         system("CCurl", pkgConfig: "libcurl", package: "libcurl4-openssl-dev"),
         .systemLibrary(name: "CEpoll", path: "Sources/CLibraries/CEpoll"),
         system("CExpat", pkgConfig: "expat", package: "libexpat1-dev"),
+        system("CTLS", pkgConfig: "libssl", package: "libssl-dev"),
+        .systemLibrary(name: "CWire", path: "Sources/CLibraries/CWire"),
         system("CYAML", pkgConfig: "yaml-0.1", package: "libyaml-dev"),
         system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
 
@@ -61,7 +64,9 @@ let package = Package(
         shared("JSON", ["Support"]),
         shared("CommandLineInterface", ["Support"]),
         shared("HTTP", ["Support", "CCurl"]),
-        shared("ObjectStorage", ["Support", "HTTP", "CCrypto", "CExpat"]),
+        shared("Checksums", ["CChecksum"]),
+        shared("WireHTTP", ["Support", "Checksums", "HTTP", "CTLS", "CWire"]),
+        shared("ObjectStorage", ["Support", "Checksums", "HTTP", "CCrypto", "CExpat"]),
         shared("MilvusClient", ["Support", "HTTP", "JSON"]),
         shared("BackupFormat", ["Support", "JSON"]),
         shared("Configuration", ["Support", "CYAML"]),
@@ -74,7 +79,7 @@ let package = Package(
             "ConfiguredWorker",
             [
                 "Support", "Configuration", "ConfiguredStores", "CopyWorker", "HTTP", "ObjectStorage", "ShardProtocol",
-                "ShardTransport",
+                "ShardTransport", "WireHTTP",
             ]),
 
         // MARK: Programs
@@ -110,8 +115,15 @@ let package = Package(
         tests("Support"),
         tests("JSON", ["Support"]),
         tests("CommandLineInterface", ["Support"]),
-        tests("HTTP", ["Support"]),
-        tests("ObjectStorage", ["Support", "HTTP", "ObjectStorageTesting"]),
+        .target(
+            name: "HTTPTesting",
+            dependencies: ["Support"],
+            path: "Tests/HTTPTesting",
+            swiftSettings: settings),
+        tests("HTTP", ["Support", "HTTPTesting"]),
+        tests("Checksums", ["CChecksum"]),
+        tests("WireHTTP", ["Support", "Checksums", "HTTP", "HTTPTesting"]),
+        tests("ObjectStorage", ["Support", "HTTP", "WireHTTP", "ObjectStorageTesting"]),
         tests("MilvusClient", ["Support", "HTTP"]),
         tests("BackupFormat", ["Support", "JSON"]),
         tests("Configuration", ["Support"]),

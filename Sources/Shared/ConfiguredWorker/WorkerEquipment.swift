@@ -6,6 +6,7 @@ import ObjectStorage
 import ShardProtocol
 import ShardTransport
 import Support
+import WireHTTP
 
 /// What a copying process needs of its configuration, the same for an agent and for a coordinator that copies by itself.
 package struct WorkerEquipment: Sendable {
@@ -24,8 +25,11 @@ package struct WorkerEquipment: Sendable {
         _ configuration: Configuration, concurrency: Int, http: any HTTPClient, logger: Logger
     ) throws(BackupError) {
         let transfer = configuration.transfer
+        // Both stores through one client, which joins their requests; what it cannot do it leaves to `http`.
+        let fastPath = FastPath(rawValue: transfer.fastPath.rawValue) ?? .auto
         let factory = StoreFactory(
-            http: http, logger: logger, stallTimeout: transfer.stallTimeout, retryPolicy: nil)
+            http: fastPath == .off ? http : WireHTTPClient(fallback: http), logger: logger,
+            stallTimeout: transfer.stallTimeout, retryPolicy: nil)
         stores = try StorePair(configuration, factory: factory)
         roots = StorageRoots(
             milvus: configuration.milvus.storage.rootPath, backup: configuration.backup.storage.rootPath)
@@ -39,6 +43,7 @@ package struct WorkerEquipment: Sendable {
         options.streamPartSize = transfer.partSize
         options.maximumStoreCopies = max(1, concurrency)
         options.maximumStreams = max(1, min(options.maximumStreams, concurrency))
+        options.fastPath = fastPath
         options.stallTimeout = transfer.stallTimeout
         copier = ObjectCopier(options: options, logger: logger)
         self.logger = logger
