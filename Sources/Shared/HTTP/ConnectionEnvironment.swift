@@ -33,6 +33,8 @@ package struct ConnectionEnvironment: Sendable {
         noProxy = exceptions == "*" ? "*" : (exceptions.map { $0 + "," } ?? "") + "localhost,127.0.0.0/8,::1"
     }
 
+    package var hasProxies: Bool { !httpProxy.isEmpty || !httpsProxy.isEmpty }
+
     /// The proxy's URL, which may hold a password; empty for none.
     package func proxy(for origin: Origin) -> String { origin.isSecure ? httpsProxy : httpProxy }
 

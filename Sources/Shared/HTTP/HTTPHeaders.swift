@@ -13,17 +13,21 @@ package struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
     package init(lines: [UInt8]) { self.lines = lines }
 
     package subscript(_ name: String) -> String? {
-        for line in lines.split(separator: UInt8(ascii: "\n")) where HTTPHeaders.isField(line, named: name.utf8) {
-            return HTTPHeaders.text(line.dropFirst(name.utf8.count + 1))
+        var name = name
+        return name.withUTF8 { name in
+            lines.withUnsafeBufferPointer { lines in
+                HTTPHeaders.find(name, in: lines).map { HTTPHeaders.text(lines[$0]) }
+            }
         }
-        return nil
     }
 
     /// All of them, in the order they came.
     package var fields: [(name: String, value: String)] {
-        lines.split(separator: UInt8(ascii: "\n")).compactMap { line in
-            guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return nil }
-            return (HTTPHeaders.text(line[..<colon]), HTTPHeaders.text(line[(colon + 1)...]))
+        lines.withUnsafeBufferPointer { lines in
+            lines.split(separator: UInt8(ascii: "\n")).compactMap { line in
+                guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+                return (HTTPHeaders.text(line[..<colon]), HTTPHeaders.text(line[(colon + 1)...]))
+            }
         }
     }
 
@@ -34,12 +38,26 @@ package struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
         lines.append(UInt8(ascii: "\n"))
     }
 
-    private static func isField(_ line: ArraySlice<UInt8>, named name: String.UTF8View) -> Bool {
-        guard line.count > name.count, line[line.startIndex + name.count] == UInt8(ascii: ":") else { return false }
-        return zip(line, name).allSatisfy { $0 == $1 || lowercased($0) == lowercased($1) }
+    /// Where the value of the first field of that name is.
+    private static func find(
+        _ name: UnsafeBufferPointer<UInt8>, in lines: UnsafeBufferPointer<UInt8>
+    ) -> Range<Int>? {
+        var start = 0
+        while start < lines.count {
+            var end = start
+            while end < lines.count, lines[end] != UInt8(ascii: "\n") { end += 1 }
+            let colon = start + name.count
+            if colon < end, lines[colon] == UInt8(ascii: ":"),
+                name.indices.allSatisfy({ lowercased(lines[start + $0]) == lowercased(name[$0]) })
+            {
+                return colon + 1..<end
+            }
+            start = end + 1
+        }
+        return nil
     }
 
-    private static func text(_ bytes: ArraySlice<UInt8>) -> String {
+    private static func text(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) -> String {
         func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0d }
         var bytes = bytes.drop(while: isBlank)
         while let last = bytes.last, isBlank(last) { bytes.removeLast() }

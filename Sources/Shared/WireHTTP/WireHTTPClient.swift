@@ -11,7 +11,7 @@ package final class WireHTTPClient: HTTPRelay {
     private let fallback: any HTTPClient
     private let environment: ConnectionEnvironment
     private let mailboxes: [WireMailbox]
-    private let nextLoop = Atomic<Int>(0)
+    private let choice: LoopChoice
     /// Where this client has met something it does not understand.
     private let unsuited = Mutex<Set<Origin>>([])
 
@@ -38,6 +38,7 @@ package final class WireHTTPClient: HTTPRelay {
             WireHTTPClient.startLoop(index, mailbox, contexts, connectionsPerLoop)
             return mailbox
         }
+        choice = LoopChoice(loops: max(1, mailboxes.count))
     }
 
     deinit { shutdown() }
@@ -51,7 +52,7 @@ package final class WireHTTPClient: HTTPRelay {
         if case .pipe = request.body { return try await fallback.send(request) }
         guard isSuited(request) else { return try await fallback.send(request) }
         do {
-            return try await submit { .request(request, $0) }
+            return try await submit(bytes: Int64(request.bodySize)) { .request(request, $0) }
         } catch let error as RelayUnsuited {
             remember(error, [request])
             // What a POST does may have been done already.
@@ -71,7 +72,7 @@ package final class WireHTTPClient: HTTPRelay {
             throw RelayUnsuited("a proxy, a client certificate or a server that is not understood")
         }
         do {
-            return try await submit { .relay(relay, $0) }
+            return try await submit(bytes: relay.length) { .relay(relay, $0) }
         } catch let error as RelayUnsuited {
             remember(error, [relay.source, relay.destination])
             throw error
@@ -99,10 +100,12 @@ package final class WireHTTPClient: HTTPRelay {
     }
 
     private func submit<Answer: Sendable>(
-        _ work: (CheckedContinuation<Answer, any Error>) -> Submission.Work
+        bytes: Int64, _ work: (CheckedContinuation<Answer, any Error>) -> Submission.Work
     ) async throws -> Answer {
         let id = CallID()
-        let mailbox = mailboxes[nextLoop.wrappingAdd(1, ordering: .relaxed).oldValue % mailboxes.count]
+        let (loop, load) = choice.enter(bytes: bytes)
+        defer { choice.leave(loop, load: load) }
+        let mailbox = mailboxes[loop]
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { reply in
                 let submission = Submission(id: id, work: work(reply))
@@ -130,4 +133,8 @@ package final class WireHTTPClient: HTTPRelay {
             }
         }
     }
+}
+
+extension HTTPRequest {
+    fileprivate var bodySize: Int { if case .bytes(let bytes) = body { bytes.count } else { 0 } }
 }

@@ -13,6 +13,9 @@ struct WireRequest {
     /// - Throws: ``BackupError/Code/invalidArgument`` for what cannot be sent.
     init(_ request: HTTPRequest, length: Int64?) throws(BackupError) {
         let (origin, target) = try Origin.split(request.url)
+        guard !target.utf8.contains(UInt8(ascii: "#")) else {
+            throw BackupError(.invalidArgument, "\(origin): a request has no use for a fragment")
+        }
         try request.validate(for: origin)
         peer = Peer(origin, request.tls)
         method = request.method
@@ -47,12 +50,23 @@ extension HTTPRequest {
         guard version == .http1, method != "CONNECT", tls.clientCertPath.isEmpty, tls.clientKeyPath.isEmpty else {
             return false
         }
-        let ruling = ["expect", "connection", "content-length", "transfer-encoding", "upgrade", "te"]
-        guard !headers.contains(where: { field in ruling.contains { equalsIgnoringCase($0, field.name) } }),
-            let (origin, _) = try? Origin.split(url),
-            !url.utf8.contains(where: { $0 == UInt8(ascii: "@") || $0 == UInt8(ascii: "#") })
-        else { return false }
+        guard !headers.contains(where: { HTTPRequest.rulesConnection($0.name) }) else { return false }
+        guard environment.hasProxies else { return true }
+        guard let (origin, _) = try? Origin.split(url) else { return false }
         return environment.proxy(for: origin).isEmpty || environment.noProxy == "*" || origin.isThisMachine
+    }
+
+    /// Fields that say how a connection is to be used: nobody who sets them means what this module does.
+    private static func rulesConnection(_ name: String) -> Bool {
+        switch name.utf8.count {
+        case 2: equalsIgnoringCase(name, "te")
+        case 6: equalsIgnoringCase(name, "expect")
+        case 7: equalsIgnoringCase(name, "upgrade")
+        case 10: equalsIgnoringCase(name, "connection")
+        case 14: equalsIgnoringCase(name, "content-length")
+        case 17: equalsIgnoringCase(name, "transfer-encoding")
+        default: false
+        }
     }
 }
 
