@@ -93,14 +93,23 @@ class Bench:
         source, target = Bucket(self.store_a, SOURCE).create(), Bucket(self.store_b, TARGET).create()
         Bucket(self.store_a, TARGET).create()
         self.targets = [target, Bucket(self.store_a, TARGET)]
-        present = source.sizes("files/")
-        large, small = os.urandom(LARGE_SIZE), os.urandom(SMALL_SIZE)
-        wanted = {f"files/{LARGE}/{i // 8}/{i}": large[i:] + large[:i] for i in range(LARGE_COUNT)}
-        wanted |= {f"files/{SMALL}/{i // 100}/{i}": small[i:] + small[:i] for i in range(SMALL_COUNT)}
-        with ThreadPoolExecutor(8) as pool:
-            missing = (item for item in wanted.items() if present.get(item[0]) != len(item[1]))
-            list(pool.map(lambda item: source.put(*item), missing))
+        self.make_data(source, LARGE, LARGE_COUNT, LARGE_SIZE, 8)
+        self.make_data(source, SMALL, SMALL_COUNT, SMALL_SIZE, 100)
         self.start_second_front()
+
+    @staticmethod
+    def make_data(bucket, kind, count, size, in_one_directory):
+        """Puts what is not there yet: objects of which no two are equal."""
+        present = bucket.sizes(f"files/{kind}/")
+        content = os.urandom(size)
+
+        def put(index):
+            key = f"files/{kind}/{index // in_one_directory}/{index}"
+            if present.get(key) != size:
+                bucket.put(key, content[index:] + content[:index])
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(put, range(count)))
 
     def install_peers(self):
         directory = self.directory / "venv"

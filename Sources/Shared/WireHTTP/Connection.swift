@@ -31,6 +31,9 @@ final class Connection {
         case closed
     }
 
+    /// Half of what a pipe holds: the other half may come while the first one goes on.
+    private static let largestLowWater = LentPipe.size / 2
+
     let peer: Peer
     let id: UInt64
     private(set) var descriptor: Int32
@@ -74,7 +77,9 @@ final class Connection {
         if events & EPOLLIN.rawValue != 0 || hasHungUp { isReadable = true }
         if events & EPOLLOUT.rawValue != 0 || failed { isWritable = true }
         // TLS may have to write in order to read, and the other way round.
-        if !isPlain { (isReadable, isWritable) = (true, true) }
+        guard let tls else { return }
+        (isReadable, isWritable) = (true, true)
+        if tls.isUnflushed { tls.flush() }
     }
 
     // MARK: Opening
@@ -145,14 +150,11 @@ final class Connection {
                     cwire_send(
                         descriptor, first.baseAddress, first.count, second.baseAddress, second.count, more ? 1 : 0)))
         }
-        var total = 0
-        for piece in [first, second] where !piece.isEmpty {
-            let result = tls.send(piece)
-            guard case .bytes(let count) = result else { return sent(total > 0 ? .bytes(total) : result) }
-            total += count
-            if count < piece.count { break }
-        }
-        return sent(.bytes(total))
+        defer { tls.flush() }
+        let result = tls.send(first)
+        guard case .bytes(let count) = result, count == first.count, !second.isEmpty else { return sent(result) }
+        guard case .bytes(let more) = tls.send(second) else { return result }
+        return .bytes(count + more)
     }
 
     private func sent(_ result: Transferred) -> Transferred {
@@ -172,7 +174,7 @@ final class Connection {
 
     /// Lets the loop sleep until so many bytes are there at once: fewer and larger steps.
     func setLowWater(_ bytes: Int64) {
-        let wanted = Int(max(1, min(bytes, Int64(LentPipe.wishedSize / 2))))
+        let wanted = Int(max(1, min(bytes, Int64(Connection.largestLowWater))))
         guard wanted != lowWater else { return }
         lowWater = wanted
         var value = Int32(wanted)

@@ -1,5 +1,6 @@
 import CWire
 import Glibc
+import Synchronization
 
 /// Memory that bytes stay in until they have been sent on. Lent by a ``BufferPool``.
 final class LentBuffer {
@@ -45,8 +46,12 @@ struct BufferPool {
 
 /// A pipe of the kernel, through which bytes go from one socket to another without being copied.
 final class LentPipe {
-    /// Bytes wished for in one pipe. Unprivileged processes may have 1 MiB in one and 64 MiB in all.
-    static let wishedSize = 512 * 1024
+    /// Bytes of a pipe: the most an unprivileged process may have in one. Larger steps cost less.
+    static let size = 1 << 20
+    /// Bytes of a pipe when there are many: all pipes of a user together may have 64 MiB.
+    private static let smallSize = 256 * 1024
+    private static let largePipes = 24
+    private static let count = Atomic<Int>(0)
 
     private let input: Int32
     private let output: Int32
@@ -59,11 +64,13 @@ final class LentPipe {
         var ends: [Int32] = [-1, -1]
         guard cwire_pipe(&ends) == 0 else { return nil }
         (output, input) = (ends[0], ends[1])
-        let size = cwire_set_pipe_size(input, Int32(LentPipe.wishedSize))
+        let isOneOfFew = LentPipe.count.add(1, ordering: .relaxed).newValue <= LentPipe.largePipes
+        let size = cwire_set_pipe_size(input, Int32(isOneOfFew ? LentPipe.size : LentPipe.smallSize))
         capacity = size > 0 ? Int(size) : 64 * 1024
     }
 
     deinit {
+        LentPipe.count.subtract(1, ordering: .relaxed)
         close(input)
         close(output)
     }

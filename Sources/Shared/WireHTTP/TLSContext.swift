@@ -72,7 +72,12 @@ final class TLSContext: Sendable {
 
 /// One TLS connection over a socket. Used on the thread of its loop.
 final class TLSSession {
+    /// Bytes that wait for the socket, at most.
+    private static let room = 128 * 1024
+
     private let session: OpaquePointer
+    /// Bytes that count as sent are still on this side.
+    private(set) var isUnflushed = false
 
     /// - Parameter name: what the certificate must be for: a host name or an address.
     init?(_ context: TLSContext, socket: Int32, name: String) {
@@ -80,7 +85,7 @@ final class TLSSession {
         self.session = session
         let host = name.hasPrefix("[") ? String(name.dropFirst().dropLast()) : name
         let parameters = SSL_get0_param(session)
-        var isPrepared = SSL_set_fd(session, socket) == 1
+        var isPrepared = ctls_attach(session, socket, TLSSession.room) == 1
         // Addresses are compared as such, and are not asked for by name.
         if X509_VERIFY_PARAM_set1_ip_asc(parameters, host) != 1 {
             ERR_clear_error()
@@ -102,9 +107,24 @@ final class TLSSession {
         return result(of: SSL_read_ex(session, buffer.baseAddress, buffer.count, &count), count)
     }
 
+    /// Sends as much as there is room for. Call ``flush()`` when no more follows.
     func send(_ bytes: UnsafeRawBufferPointer) -> Transferred {
-        var count = 0
-        return result(of: SSL_write_ex(session, bytes.baseAddress, bytes.count, &count), count)
+        var total = 0
+        while total < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[total...])
+            var count = 0
+            let result = result(of: SSL_write_ex(session, rest.baseAddress, rest.count, &count), count)
+            guard case .bytes(let some) = result else { return total > 0 ? .bytes(total) : result }
+            isUnflushed = true
+            total += some
+        }
+        return .bytes(total)
+    }
+
+    /// Gives the socket what it takes of what was sent.
+    func flush() {
+        isUnflushed = isUnflushed && ctls_flush(session) != 1
+        ERR_clear_error()
     }
 
     private func result(of status: Int32, _ count: Int) -> Transferred {

@@ -17,12 +17,12 @@ package final class WireHTTPClient: HTTPRelay {
 
     /// - Parameters:
     ///   - fallback: does what this one does not.
-    ///   - loops: event loops, one thread each; as many as the machine has processors if not told otherwise.
+    ///   - loops: event loops, one thread each; as many as the machine has processors, and at most 8, if not told otherwise.
     ///   - maximumConnectionsPerHost: requests beyond it wait for their turn. The receiving ends of relays do not count.
     ///   - environment: looks up `SSL_CERT_FILE`, `SSL_CERT_DIR` and the variables of proxies.
     package init(
         fallback: any HTTPClient,
-        loops: Int = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
+        loops: Int = max(1, min(8, sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
         maximumConnectionsPerHost: Int = 256,
         environment: (String) -> String? = environmentVariable
     ) {

@@ -55,7 +55,8 @@ extension ObjectCopier {
                 switch try await relay.relay(request) {
                 case .relayed(let head, let answer, let crc):
                     return MovedBytes(
-                        etag: try write.understand(answer), sourceETag: try source.etag ?? read.understand(head).etag, crc32c: crc)
+                        etag: try write.understand(answer), sourceETag: try source.etag ?? read.understand(head).etag,
+                        crc32c: crc)
                 case .sourceRefused(let answer): refusal = read.refusal(answer)
                 case .destinationRefused(let answer): refusal = write.refusal(answer)
                 }
