@@ -4,7 +4,7 @@ SWIFT_BUILD := swift build -c release --static-swift-stdlib
 SOURCES := Package.swift Sources Tests
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test test-unit test-integration lint format install clean
+.PHONY: help bootstrap build demo bench test test-unit test-integration lint format install clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ build: ## Build .build/release/milvus-backup and .build/release/milvus-backup-ag
 
 demo: build ## Back a real Milvus up with two agents, restore it into another one, compare every row
 	@scripts/demo
+
+bench: ## Measure copying beside rclone, juicefs sync and s5cmd, and write docs/benchmarks.md
+	@scripts/bench
 
 test: ## All tests, against real Milvus and S3 servers that are started for them
 	@scripts/test unit integration

@@ -49,11 +49,14 @@ let package = Package(
     ],
     targets: [
         // MARK: C libraries
+        .systemLibrary(name: "CChecksum", path: "Sources/CLibraries/CChecksum"),
         system("CCrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
         system("CCurl", pkgConfig: "libcurl", package: "libcurl4-openssl-dev"),
         .systemLibrary(name: "CEpoll", path: "Sources/CLibraries/CEpoll"),
         system("CExpat", pkgConfig: "expat", package: "libexpat1-dev"),
         system("CMicroHTTPD", pkgConfig: "libmicrohttpd", package: "libmicrohttpd-dev"),
+        system("CTLS", pkgConfig: "libssl", package: "libssl-dev"),
+        .systemLibrary(name: "CWire", path: "Sources/CLibraries/CWire"),
         system("CYAML", pkgConfig: "yaml-0.1", package: "libyaml-dev"),
         system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
 
@@ -64,7 +67,9 @@ let package = Package(
         shared("CommandLineInterface", ["Support"]),
         shared("HTTP", ["Support", "CCurl"]),
         shared("HTTPServer", ["Support", "CMicroHTTPD"]),
-        shared("ObjectStorage", ["Support", "HTTP", "CCrypto", "CExpat"]),
+        shared("Checksums", ["CChecksum"]),
+        shared("WireHTTP", ["Support", "Checksums", "HTTP", "CTLS", "CWire"]),
+        shared("ObjectStorage", ["Support", "Checksums", "HTTP", "CCrypto", "CExpat"]),
         shared("MilvusClient", ["Support", "HTTP", "JSON"]),
         shared("BackupFormat", ["Support", "JSON", "Compression"]),
         shared("Configuration", ["Support", "CYAML"]),
@@ -77,7 +82,7 @@ let package = Package(
             "ConfiguredWorker",
             [
                 "Support", "Configuration", "ConfiguredStores", "CopyWorker", "HTTP", "ObjectStorage", "ShardProtocol",
-                "ShardTransport",
+                "ShardTransport", "WireHTTP",
             ]),
 
         // MARK: Programs
@@ -115,9 +120,16 @@ let package = Package(
         tests("JSON", ["Support"]),
         tests("Compression", ["Support"]),
         tests("CommandLineInterface", ["Support"]),
-        tests("HTTP", ["Support"]),
+        .target(
+            name: "HTTPTesting",
+            dependencies: ["Support"],
+            path: "Tests/HTTPTesting",
+            swiftSettings: settings),
+        tests("HTTP", ["Support", "HTTPTesting"]),
+        tests("Checksums", ["CChecksum"]),
+        tests("WireHTTP", ["Support", "Checksums", "HTTP", "HTTPTesting"]),
         tests("HTTPServer", ["Support", "HTTP"]),
-        tests("ObjectStorage", ["Support", "HTTP", "ObjectStorageTesting"]),
+        tests("ObjectStorage", ["Support", "HTTP", "WireHTTP", "ObjectStorageTesting"]),
         tests("MilvusClient", ["Support", "HTTP"]),
         tests("BackupFormat", ["Support", "JSON"]),
         tests("Configuration", ["Support"]),

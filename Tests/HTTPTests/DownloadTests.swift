@@ -1,3 +1,4 @@
+import HTTPTesting
 import Support
 import Synchronization
 import Testing

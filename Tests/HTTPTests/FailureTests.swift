@@ -1,4 +1,5 @@
 import Glibc
+import HTTPTesting
 import Support
 import Synchronization
 import Testing

@@ -1,3 +1,4 @@
+import HTTPTesting
 /// The server's side of HTTP/2 on a connection, as far as tests need it: header fields of requests are not looked at, and
 /// flow control is obeyed by granting the client what it sends and by sending less than its first window.
 struct ScriptedHTTP2 {

@@ -1,17 +1,9 @@
 import Glibc
+import HTTPTesting
 import Support
 import Testing
 
 @testable import HTTP
-
-/// Waits until `condition` holds; false when it does not within half a minute.
-func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
-    for _ in 0..<3000 {
-        if try await condition() { return true }
-        try? await Task.sleep(for: .milliseconds(10))
-    }
-    return false
-}
 
 /// The error `operation` throws, which must be a ``BackupError``.
 func failure(_ operation: () async throws -> Void) async -> BackupError? {
@@ -24,16 +16,6 @@ func failure(_ operation: () async throws -> Void) async -> BackupError? {
         Issue.record("not a BackupError: \(error)")
     }
     return nil
-}
-
-/// Bytes that repeat neither with the size of a buffer nor with that of a page.
-func pattern(_ count: Int) -> [UInt8] {
-    let block = [UInt8](0..<251)
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(count + block.count)
-    while bytes.count < count { bytes += block }
-    bytes.removeLast(bytes.count - count)
-    return bytes
 }
 
 extension BytePipe {
@@ -65,6 +47,3 @@ extension CurlHTTPClient {
             loops: loops, maximumConnectionsPerHost: maximumConnectionsPerHost, environment: { variables[$0] })
     }
 }
-
-/// For loops on a server's thread.
-func sleepBriefly() { usleep(5000) }

@@ -6,6 +6,7 @@ import ObjectStorage
 import ShardProtocol
 import ShardTransport
 import Support
+import WireHTTP
 
 /// What a copying process needs of its configuration, the same for an agent and for a coordinator that copies by itself.
 package struct WorkerEquipment: Sendable {
@@ -23,8 +24,11 @@ package struct WorkerEquipment: Sendable {
     package init(
         _ configuration: Configuration, concurrency: Int, http: any HTTPClient, logger: Logger
     ) throws(BackupError) {
+        // Both stores through one client, which joins their requests; what it cannot do it leaves to `http`.
+        let usesFastPath = configuration.transfer.fastPath != .off
         let factory = StoreFactory(
-            http: http, logger: logger, stallTimeout: configuration.transfer.stallTimeout, retryPolicy: nil)
+            http: usesFastPath ? WireHTTPClient(fallback: http) : http, logger: logger,
+            stallTimeout: configuration.transfer.stallTimeout, retryPolicy: nil)
         self.init(
             configuration, concurrency: concurrency, stores: try StorePair(configuration, factory: factory),
             logger: logger)
@@ -46,6 +50,7 @@ package struct WorkerEquipment: Sendable {
         options.streamPartSize = transfer.partSize
         options.maximumStoreCopies = max(1, concurrency)
         options.maximumStreams = max(1, min(options.maximumStreams, concurrency))
+        options.fastPath = FastPath(rawValue: transfer.fastPath.rawValue) ?? .auto
         options.stallTimeout = transfer.stallTimeout
         copier = ObjectCopier(options: options, logger: logger)
         self.logger = logger

@@ -236,6 +236,16 @@ extension TaskResult {
     init(index: Int, _ outcome: CopyOutcome) {
         self.init(
             index: index, etag: outcome.etag.isEmpty ? nil : outcome.etag,
-            checksum: outcome.md5.map { Checksum(kind: "md5", value: $0) }, copiedByStore: outcome.copiedByStore)
+            checksum: outcome.checksum, copiedByStore: outcome.copiedByStore)
+    }
+}
+
+extension CopyOutcome {
+    /// The best there is.
+    fileprivate var checksum: Checksum? {
+        if let md5 { return Checksum(kind: "md5", value: md5) }
+        guard let crc32c else { return nil }
+        let digits = String(crc32c, radix: 16)
+        return Checksum(kind: "crc32c", value: String(repeating: "0", count: 8 - digits.count) + digits)
     }
 }

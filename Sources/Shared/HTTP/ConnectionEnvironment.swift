@@ -1,29 +1,31 @@
 import CCurl
 import Glibc
 import Support
+import Synchronization
 
 /// What the process environment says about trust and proxies, read once.
-struct ConnectionEnvironment: Sendable {
+package struct ConnectionEnvironment: Sendable {
     /// `SSL_CERT_FILE`.
-    let certificateFile: String?
+    package let certificateFile: String?
     /// PEM text of the bundle and of all files in the directories of `SSL_CERT_DIR`. libcurl would only find files there
     /// whose names are OpenSSL's hashes, which mounted directories do not have.
-    let certificates: [UInt8]?
+    package var certificates: [UInt8]? { directories?.text }
+    private let directories: CertificateDirectories?
     /// The bundle libcurl was built with, when it is there.
-    let systemBundle: String?
+    package let systemBundle: String?
     private let httpProxy: String
     private let httpsProxy: String
-    let noProxy: String
+    package let noProxy: String
 
-    init(_ variable: (String) -> String?) {
+    package init(_ variable: (String) -> String?) {
         func first(_ names: String...) -> String? {
             names.lazy.compactMap(variable).first { !$0.isEmpty }
         }
         certificateFile = first("SSL_CERT_FILE")
         let bundle = ConnectionEnvironment.defaultBundle()
         systemBundle = bundle
-        certificates = first("SSL_CERT_DIR").map {
-            ConnectionEnvironment.certificates(inFile: first("SSL_CERT_FILE") ?? bundle, directories: $0)
+        directories = first("SSL_CERT_DIR").map {
+            CertificateDirectories(file: first("SSL_CERT_FILE") ?? bundle, directories: $0)
         }
         let proxyForAll = first("all_proxy", "ALL_PROXY")
         httpProxy = first("http_proxy", "HTTP_PROXY") ?? proxyForAll ?? ""
@@ -33,19 +35,42 @@ struct ConnectionEnvironment: Sendable {
         noProxy = exceptions == "*" ? "*" : (exceptions.map { $0 + "," } ?? "") + "localhost,127.0.0.0/8,::1"
     }
 
+    package var hasProxies: Bool { !httpProxy.isEmpty || !httpsProxy.isEmpty }
+
     /// The proxy's URL, which may hold a password; empty for none.
-    func proxy(for origin: Origin) -> String { origin.isSecure ? httpsProxy : httpProxy }
+    package func proxy(for origin: Origin) -> String { origin.isSecure ? httpsProxy : httpProxy }
 
     private static func defaultBundle() -> String? {
         guard let path = curl_shim_default_bundle().map({ String(cString: $0) }) else { return nil }
         return access(path, R_OK) == 0 ? path : nil
     }
 
-    private static func certificates(inFile file: String?, directories: String) -> [UInt8] {
-        var text = file.map { contents(of: $0) } ?? []
+}
+
+/// The text of all certificates in some directories, read when it is first asked for: many files, and few processes need them.
+private final class CertificateDirectories: Sendable {
+    private let file: String?
+    private let directories: String
+    private let known = Mutex<[UInt8]?>(nil)
+
+    init(file: String?, directories: String) {
+        self.file = file
+        self.directories = directories
+    }
+
+    var text: [UInt8] {
+        known.withLock { known in
+            let text = known ?? read()
+            known = text
+            return text
+        }
+    }
+
+    private func read() -> [UInt8] {
+        var text = file.map { CertificateDirectories.contents(of: $0) } ?? []
         for directory in directories.split(separator: ":") {
-            for name in fileNames(in: String(directory)).sorted() {
-                text += contents(of: "\(directory)/\(name)")
+            for name in CertificateDirectories.fileNames(in: String(directory)).sorted() {
+                text += CertificateDirectories.contents(of: "\(directory)/\(name)")
                 text.append(UInt8(ascii: "\n"))
             }
         }
@@ -71,7 +96,7 @@ struct ConnectionEnvironment: Sendable {
         defer { close(descriptor) }
         var all: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 * 1024)
-        while case let count = read(descriptor, &chunk, chunk.count), count > 0 { all += chunk[..<count] }
+        while case let count = Glibc.read(descriptor, &chunk, chunk.count), count > 0 { all += chunk[..<count] }
         return all
     }
 }

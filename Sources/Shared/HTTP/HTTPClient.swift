@@ -95,23 +95,3 @@ package struct HTTPResponse: Sendable {
         self.body = body
     }
 }
-
-/// Header fields of an answer, looked up without regard to case. The first of several fields of one name counts.
-package struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
-    package private(set) var fields: [(name: String, value: String)] = []
-
-    package init(dictionaryLiteral elements: (String, String)...) { fields = elements.map { ($0.0, $0.1) } }
-
-    package subscript(_ name: String) -> String? {
-        fields.first { equalsIgnoringCase($0.name, name) }?.value
-    }
-
-    package mutating func append(_ name: String, _ value: String) { fields.append((name, value)) }
-}
-
-/// Whether two field names are the same: ASCII letters of either case are.
-func equalsIgnoringCase(_ left: String, _ right: String) -> Bool {
-    func lowercased(_ byte: UInt8) -> UInt8 { (0x41...0x5a).contains(byte) ? byte | 0x20 : byte }
-    return left.utf8.count == right.utf8.count
-        && zip(left.utf8, right.utf8).allSatisfy { $0 == $1 || lowercased($0) == lowercased($1) }
-}

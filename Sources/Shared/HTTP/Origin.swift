@@ -1,23 +1,23 @@
 import Support
 
 /// Scheme, host and port of a URL: where connections go, and all that messages may say of it.
-struct Origin: Hashable, Sendable, CustomStringConvertible {
+package struct Origin: Hashable, Sendable, CustomStringConvertible {
     /// `http` or `https`.
-    let scheme: String
+    package let scheme: String
     /// As in the URL, an IPv6 address in its brackets.
-    let host: String
-    let port: Int
+    package let host: String
+    package let port: Int
 
-    var isSecure: Bool { scheme == "https" }
-    var description: String { "\(scheme)://\(authority)" }
+    package var isSecure: Bool { scheme == "https" }
+    package var description: String { "\(scheme)://\(authority)" }
 
     /// Host and port as in a Host header: without the scheme's own port.
-    var authority: String { port == (isSecure ? 443 : 80) ? host : "\(host):\(port)" }
+    package var authority: String { port == (isSecure ? 443 : 80) ? host : "\(host):\(port)" }
 
     /// Takes the origin of an absolute URL and returns what follows it: path and query.
     ///
     /// - Throws: ``BackupError/Code/invalidArgument`` for anything but an absolute http or https URL made of printable ASCII.
-    static func split(_ url: String) throws(BackupError) -> (origin: Origin, rest: String) {
+    package static func split(_ url: String) throws(BackupError) -> (origin: Origin, rest: String) {
         guard url.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
             throw BackupError(.invalidArgument, "a URL contains characters that are not percent-encoded")
         }

@@ -4,7 +4,7 @@ extension HTTPRequest {
     /// Checks everything but the URL.
     ///
     /// - Throws: ``BackupError/Code/invalidArgument`` for what cannot be sent, or would change the meaning of the head.
-    func validate(for origin: Origin) throws(BackupError) {
+    package func validate(for origin: Origin) throws(BackupError) {
         func refuse(_ reason: String) -> BackupError { BackupError(.invalidArgument, "\(origin): \(reason)") }
         guard !method.isEmpty, method.utf8.allSatisfy({ (0x41...0x5a).contains($0) }) else {
             throw refuse("not an HTTP method: \(method.escapingControlCharacters)")

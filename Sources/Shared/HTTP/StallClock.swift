@@ -1,11 +1,11 @@
 /// Decides when a transfer in which nothing moves has stalled.
-struct StallClock {
+package struct StallClock {
     private let limit: Duration
     private var quietSince: ContinuousClock.Instant
     private var moved: Int64 = 0
     private var unacknowledged: Int?
 
-    init(limit: Duration, now: ContinuousClock.Instant) {
+    package init(limit: Duration, now: ContinuousClock.Instant) {
         self.limit = limit
         quietSince = now
     }
@@ -18,7 +18,7 @@ struct StallClock {
     ///     counted.
     ///   - unacknowledged: how many bytes lie in the socket; looked at only when the transfer has been quiet for half of the
     ///     limit, because a slow link may need long to empty a large socket buffer.
-    mutating func isStalled(
+    package mutating func isStalled(
         at now: ContinuousClock.Instant, moved: Int64, waitsForUs: Bool, unacknowledged: () -> Int
     ) -> Bool {
         if waitsForUs || moved != self.moved {

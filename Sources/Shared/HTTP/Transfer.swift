@@ -326,7 +326,7 @@ final class Transfer {
 
 extension Duration {
     /// `10 s` or `250 ms`.
-    var text: String {
+    package var text: String {
         let milliseconds = Int64((seconds * 1000).rounded())
         return milliseconds % 1000 == 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
     }

@@ -59,9 +59,8 @@ struct S3ServerTests {
 
     @Test(
         .enabled(if: TestServer.tls != nil, "MILVUS_BACKUP_TEST_S3_TLS names no server"),
-        arguments: ConformanceCheck.all)
-    func holdsTheContractOverTLS(_ check: ConformanceCheck) async throws {
-        let server = try #require(TestServer.tls)
+        arguments: [TestServer.tls, TestServer.tls?.throughWire].compactMap { $0 }, ConformanceCheck.all)
+    func holdsTheContractOverTLS(_ server: TestServer, _ check: ConformanceCheck) async throws {
         let store = server.store()
         try await store.createBucketIfMissing()
         try await check.run(on: store, prefix: server.prefix("tls"), features: server.features)
@@ -69,9 +68,12 @@ struct S3ServerTests {
 
     @Test(.enabled(if: TestServer.tls != nil, "MILVUS_BACKUP_TEST_S3_TLS names no server"))
     func anUnknownAuthorityIsNotTrusted() async throws {
-        let store = try #require(TestServer.tls).store { $0.tls = TLSSettings() }
-        await #expect(
-            performing: { try await store.head("k") }, throws: { ($0 as? BackupError)?.code == .unavailable })
+        let server = try #require(TestServer.tls)
+        for server in [server, server.throughWire] {
+            let store = server.store { $0.tls = TLSSettings() }
+            await #expect(
+                performing: { try await store.head("k") }, throws: { ($0 as? BackupError)?.code == .unavailable })
+        }
     }
 
     @Test(arguments: TestServer.all)

@@ -3,6 +3,7 @@ import HTTP
 import ObjectStorage
 import ObjectStorageTesting
 import Support
+import WireHTTP
 
 /// The S3 servers that are there for tests, named by environment variables like
 /// `http://access:secret@127.0.0.1:9000/bucket`.
@@ -14,16 +15,22 @@ struct TestServer: Sendable, CustomStringConvertible {
     static let second = TestServer(
         variable: "MILVUS_BACKUP_TEST_S3_SECOND", provider: .s3,
         features: [.anyPath, .controlCharacters, .uploadsByPrefix, .multipart])
-    static let all = [minio, second].compactMap { $0 }
+    static let all = [minio, second, minio?.throughWire, second?.throughWire].compactMap { $0 }
     /// The first one behind TLS, with a certificate of an authority of one's own in the file
     /// `MILVUS_BACKUP_TEST_S3_TLS_CA`.
     static let tls = TestServer(
         variable: "MILVUS_BACKUP_TEST_S3_TLS", provider: .minio, features: [.lineFeeds, .endedUploads, .multipart])
 
-    let description: String
+    /// A server of its own, to copy to.
+    static let other = TestServer(
+        variable: "MILVUS_BACKUP_TEST_S3_OTHER_SERVER", provider: .minio,
+        features: [.lineFeeds, .endedUploads, .multipart])
+
+    private(set) var description: String
     let features: StoreFeatures
     let accessKeyID: String
-    private let configuration: S3Configuration
+    private var configuration: S3Configuration
+    private var http: any HTTPClient = TestServer.http
 
     private init?(variable: String, provider: S3Provider, features: StoreFeatures) {
         guard let value = getenv(variable), let configuration = TestServer.parse(String(cString: value), provider)
@@ -50,6 +57,17 @@ struct TestServer: Sendable, CustomStringConvertible {
 
     /// One client for all tests, as in the programs.
     static let http = CurlHTTPClient()
+    static let wire = WireHTTPClient(fallback: http)
+
+    /// The same server, reached by the client that moves bytes by itself.
+    var throughWire: TestServer {
+        var server = self
+        server.http = TestServer.wire
+        // A bucket of its own: moto fails to list one in which others write.
+        server.configuration.bucket += "-wire"
+        server.description += " through the wire client"
+        return server
+    }
 
     func store(_ change: (inout S3Configuration) -> Void = { _ in }) -> S3ObjectStore {
         var configuration = configuration
@@ -57,7 +75,7 @@ struct TestServer: Sendable, CustomStringConvertible {
             configuration.tls.caCertPath = String(cString: path)
         }
         change(&configuration)
-        return S3ObjectStore(configuration, http: TestServer.http)
+        return S3ObjectStore(configuration, http: http)
     }
 
     /// A prefix that no other test or run uses.

@@ -126,6 +126,7 @@ extension BackupSettings {
 extension TransferSettings {
     fileprivate init(_ values: ResolvedValues) {
         mode = values.choice("transfer.mode", default: .auto)
+        fastPath = values.choice("transfer.fastPath", default: .auto)
         concurrency = values.integer("transfer.concurrency")
         multipartCopyThreshold = values.mebibytes("transfer.multipartCopyThresholdMiB")
         multipartStreamThreshold = values.mebibytes("transfer.multipartStreamThresholdMiB")

@@ -15,6 +15,9 @@ extension Schema {
             .integer("transfer.multipartStreamThresholdMiB", value: 64, in: 1...5120),
             .integer("transfer.partSizeMiB", value: 64, in: 5...5120),
             .integer("transfer.stallTimeoutSeconds", value: 60),
+            .choice(
+                "transfer.fastPath", value: "auto", of: TransferSettings.FastPath.allCases.map(\.rawValue),
+                environment: ["MILVUS_BACKUP_FAST_PATH"]),
             .hostPort("coordinator.listen", ports: 0...65535),
             .secret("coordinator.token", environment: ["MILVUS_BACKUP_TOKEN"]),
             .integer("coordinator.leaseSeconds", value: 30),

@@ -86,8 +86,10 @@ extension Parameter {
         Parameter(keys: keys, kind: .integer(range), fallback: .value(.integer(value)), environment: environment)
     }
 
-    static func choice(_ keys: String..., value: String, of choices: [String]) -> Parameter {
-        Parameter(keys: keys, kind: .choice(choices), fallback: .value(.text(value)))
+    static func choice(
+        _ keys: String..., value: String, of choices: [String], environment: [String] = []
+    ) -> Parameter {
+        Parameter(keys: keys, kind: .choice(choices), fallback: .value(.text(value)), environment: environment)
     }
 
     static func hostPort(_ key: String, ports: ClosedRange<Int>) -> Parameter {

@@ -54,7 +54,18 @@ package struct TransferSettings: Sendable {
         case streaming
     }
 
+    /// How streamed bytes go.
+    package enum FastPath: String, Sendable, CaseIterable {
+        /// From socket to socket where that can be; with a checksum where ETags will not prove the copy.
+        case auto
+        /// The same, always with a checksum.
+        case checksummed
+        /// Through two ordinary HTTP requests.
+        case off
+    }
+
     package var mode = Mode.auto
+    package var fastPath = FastPath.auto
     /// Objects in flight in one process.
     package var concurrency = 128
     /// Bytes from which on a copy inside a store is done in parts.

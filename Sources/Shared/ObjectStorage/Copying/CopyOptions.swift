@@ -34,10 +34,23 @@ package struct CopyOptions: Sendable {
     /// For ending an upload that has failed.
     package var abortTimeout = Duration.seconds(30)
 
+    /// Whether bytes may go from socket to socket where both stores allow it.
+    package var fastPath = FastPath.auto
+
     package init() {}
 
     /// How long a request that moves `size` bytes inside the store may take.
     func storeTimeout(_ size: Int64) -> Duration { stallTimeout + .seconds(size / max(1, slowestStoreCopy)) }
+}
+
+/// How streamed bytes go where both stores speak HTTP through a relay.
+package enum FastPath: String, Sendable, Hashable, CaseIterable {
+    /// From socket to socket; unseen by this process where the ETags will prove the copy, else with a checksum.
+    case auto
+    /// From socket to socket, always with a checksum.
+    case checksummed
+    /// Through a pipe in this process, one HTTP client reading and one writing.
+    case off
 }
 
 /// Who moves the bytes of an object.
@@ -88,13 +101,18 @@ package struct CopyOutcome: Sendable, Hashable {
     package var copiedByStore: Bool
     /// MD5 of the content, hexadecimal, when both stores agree on it.
     package var md5: String?
+    /// CRC-32C of the content, when it was computed on the way.
+    package var crc32c: UInt32?
     /// Why the store did not copy although it might have; nil when it did, or was not asked to.
     package var fallback: String?
 
-    package init(etag: String, copiedByStore: Bool, md5: String? = nil, fallback: String? = nil) {
+    package init(
+        etag: String, copiedByStore: Bool, md5: String? = nil, crc32c: UInt32? = nil, fallback: String? = nil
+    ) {
         self.etag = etag
         self.copiedByStore = copiedByStore
         self.md5 = md5
+        self.crc32c = crc32c
         self.fallback = fallback
     }
 }

@@ -11,6 +11,8 @@ final class CopyRoutes: Sendable {
     private struct State {
         var refusals: [Pair: String] = [:]
         var withoutMD5: Set<StoreIdentity> = []
+        var unproven: Set<Pair> = []
+        var unsuited: Set<Pair> = []
     }
 
     private let state = Mutex(State())
@@ -34,6 +36,29 @@ final class CopyRoutes: Sendable {
     func hasETagsWithoutMD5(_ store: StoreIdentity) -> Bool { state.withLock { $0.withoutMD5.contains(store) } }
 
     func rememberETagsWithoutMD5(_ store: StoreIdentity) { state.withLock { _ = $0.withoutMD5.insert(store) } }
+
+    /// Whether equal ETags may be expected to prove a copy: they have not failed to between these two.
+    func mayProve(_ source: StoreIdentity, _ destination: StoreIdentity) -> Bool {
+        state.withLock { state in
+            !state.unproven.contains(Pair(source: source, destination: destination))
+                && !state.withoutMD5.contains(source) && !state.withoutMD5.contains(destination)
+        }
+    }
+
+    /// ETags that seemed comparable were not.
+    func rememberUnproven(_ source: StoreIdentity, _ destination: StoreIdentity) {
+        state.withLock { _ = $0.unproven.insert(Pair(source: source, destination: destination)) }
+    }
+
+    /// Whether a relay between the two was found to be impossible.
+    func isUnsuited(_ source: StoreIdentity, _ destination: StoreIdentity) -> Bool {
+        state.withLock { $0.unsuited.contains(Pair(source: source, destination: destination)) }
+    }
+
+    /// - Returns: whether this is the first time.
+    func rememberUnsuited(_ source: StoreIdentity, _ destination: StoreIdentity) -> Bool {
+        state.withLock { $0.unsuited.insert(Pair(source: source, destination: destination)).inserted }
+    }
 
     /// Whether streaming may succeed after the store has refused to copy with `error`.
     ///

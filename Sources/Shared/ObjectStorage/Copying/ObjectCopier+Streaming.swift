@@ -1,4 +1,6 @@
+import Checksums
 import Support
+import Synchronization
 
 /// The bytes pass through this process: a read into a bounded pipe into a write.
 extension ObjectCopier {
@@ -61,12 +63,13 @@ extension ObjectCopier {
         _ source: CopySource, _ destination: CopyDestination, _ progress: CopyProgress
     ) async throws -> CopyOutcome {
         let outcome = try await retrying("copy of \"\(source.key)\"") {
-            let (stored, info) = try await moveBytes(of: source, range: nil, progress) { body in
-                try await destination.store.put(destination.key, body: body)
-            }
+            let moved = try await move(
+                source, nil, to: destination.store, .object(key: destination.key), proof: .plain, progress)
             let evidence = try await checkETags(
-                source, sourceETag: source.etag ?? info.etag, destination, stored, boundariesAreEqual: false)
-            return CopyOutcome(etag: stored.etag, copiedByStore: false, md5: evidence)
+                source, sourceETag: source.etag ?? moved.sourceETag, destination, StoredObject(etag: moved.etag),
+                boundariesAreEqual: false)
+            if evidence == nil { routes.rememberUnproven(source.store.identity, destination.store.identity) }
+            return CopyOutcome(etag: moved.etag, copiedByStore: false, md5: evidence, crc32c: moved.crc32c)
         }
         progress.add(source.size)
         return outcome
@@ -77,28 +80,62 @@ extension ObjectCopier {
     private func streamInParts(
         _ plan: PartPlan, _ source: CopySource, _ destination: CopyDestination, _ progress: CopyProgress
     ) async throws -> CopyOutcome {
+        let checksums = Mutex<[Int: UInt32]>([:])
         let stored = try await withUpload(destination, size: source.size) { id in
             try await mapInParallel(Array(1...plan.count), limit: self.options.streamPartsPerObject) { number in
                 let range = plan.range(of: number)
-                let part = try await self.retrying("part \(number) of \"\(source.key)\"") {
-                    try await self.moveBytes(of: source, range: range, progress) { body in
-                        try await destination.store.uploadPart(
-                            destination.key, uploadID: id, number: number, body: body)
-                    }
+                let part = WriteTarget.part(key: destination.key, uploadID: id, number: number)
+                let moved = try await self.retrying("part \(number) of \"\(source.key)\"") {
+                    try await self.move(
+                        source, range, to: destination.store, part, proof: .multipart(parts: plan.count), progress)
                 }
+                checksums.withLock { $0[number] = moved.crc32c }
                 progress.add(Int64(range.count))
-                return part.0
+                return UploadedPart(number: number, etag: moved.etag)
             }
         }
         // Only the boundaries of a single part are known for sure; all others are guessed from the source's ETag.
         let evidence = try await checkETags(
             source, sourceETag: source.etag ?? "", destination, stored, boundariesAreEqual: plan.count == 1)
-        return CopyOutcome(etag: stored.etag, copiedByStore: false, md5: evidence)
+        if ETagShape(source.etag) != ETagShape(stored.etag) {
+            routes.rememberUnproven(source.store.identity, destination.store.identity)
+        }
+        let checksum = ObjectCopier.checksum(of: plan, checksums.withLock { $0 })
+        return CopyOutcome(etag: stored.etag, copiedByStore: false, md5: evidence, crc32c: checksum)
+    }
+
+    /// The checksum of the whole; nil unless it is known of every part.
+    private static func checksum(of plan: PartPlan, _ parts: [Int: UInt32]) -> UInt32? {
+        var whole: UInt32?
+        for number in 1...plan.count {
+            guard let part = parts[number] else { return nil }
+            let length = Int64(plan.range(of: number).count)
+            whole = whole.map { CRC32C.combined($0, part, secondLength: length) } ?? part
+        }
+        return whole
     }
 
     // MARK: Bytes
 
-    /// Reads an object, or `range` of it, into `write`. Holds one of the process's stream slots meanwhile.
+    /// Writes an object, or `range` of it, to `target`. Holds one of the process's stream slots meanwhile.
+    private func move(
+        _ source: CopySource, _ range: Range<Int64>?, to store: any ObjectStore, _ target: WriteTarget,
+        proof: ExpectedProof, _ progress: CopyProgress
+    ) async throws -> MovedBytes {
+        try await streamSlots.withPermit {
+            if let moved = try await relay(source, range, to: store, target, proof: proof, progress) { return moved }
+            let (etag, info) = try await moveBytes(of: source, range: range, progress) { body in
+                switch target {
+                case .object(let key): try await store.put(key, body: body).etag
+                case .part(let key, let id, let number):
+                    try await store.uploadPart(key, uploadID: id, number: number, body: body).etag
+                }
+            }
+            return MovedBytes(etag: etag, sourceETag: info.etag)
+        }
+    }
+
+    /// Reads an object, or `range` of it, into `write`.
     ///
     /// A limiter of bandwidth has its place here: between the pipe that is read into and the one that is written from,
     /// which are one and the same today.
@@ -107,22 +144,20 @@ extension ObjectCopier {
         _ write: @escaping @Sendable (ObjectBody) async throws -> Result
     ) async throws -> (Result, ObjectInfo) {
         let length = range.map { Int64($0.count) } ?? source.size
-        return try await streamSlots.withPermit {
-            // A small object needs no large pipe.
-            let pipe = BytePipe(capacity: max(1, min(options.pipeCapacity, Int(clamping: max(length, 16 << 10)))))
-            progress.begin(pipe)
-            defer { progress.end(pipe) }
-            return try await watchdog.watch(
-                "copy of \"\(source.key)\"", timeout: options.stallTimeout,
-                progress: { pipe.bytesRead + pipe.bytesWritten }
-            ) {
-                // Whatever happened: neither side may wait for the other one any longer.
-                defer {
-                    pipe.cancel()
-                    pipe.fail(BackupError(.canceled, "the other side of this copy has ended"))
-                }
-                return try await self.moveBytes(of: source, range, length, through: pipe, write)
+        // A small object needs no large pipe.
+        let pipe = BytePipe(capacity: max(1, min(options.pipeCapacity, Int(clamping: max(length, 16 << 10)))))
+        progress.begin(pipe)
+        defer { progress.end(pipe) }
+        return try await watchdog.watch(
+            "copy of \"\(source.key)\"", timeout: options.stallTimeout,
+            progress: { pipe.bytesRead + pipe.bytesWritten }
+        ) {
+            // Whatever happened: neither side may wait for the other one any longer.
+            defer {
+                pipe.cancel()
+                pipe.fail(BackupError(.canceled, "the other side of this copy has ended"))
             }
+            return try await self.moveBytes(of: source, range, length, through: pipe, write)
         }
     }
 
@@ -153,7 +188,7 @@ extension ObjectCopier {
         return (result, info)
     }
 
-    private func wrongSize(
+    func wrongSize(
         _ key: String, expected: Int64, found: Int64, isRetryable: Bool = false
     ) -> BackupError {
         BackupError(

@@ -14,6 +14,8 @@ struct S3Call {
     var request: S3Request
     /// Whether the store may take its time before it answers.
     var isServerSide = false
+    /// Whether a relay provides the body, which nobody here sees.
+    var isRelayed = false
 }
 
 /// Addresses, signs and sends requests, and turns refusals into errors.
@@ -42,6 +44,8 @@ final class S3Client: Sendable {
 
     let configuration: S3Configuration
     private let http: any HTTPClient
+    /// The same, when it can join requests.
+    let relay: (any HTTPRelay)?
     private let now: @Sendable () -> Timestamp
     private let state: Mutex<State>
 
@@ -50,6 +54,7 @@ final class S3Client: Sendable {
     ) {
         self.configuration = configuration
         self.http = http
+        relay = http as? any HTTPRelay
         self.now = now
         let region = S3Endpoint.initialRegion(configuration)
         state = Mutex(State(region: region, endpoint: S3Endpoint(configuration, region: region)))
@@ -68,14 +73,29 @@ final class S3Client: Sendable {
             let request = signedRequest(call, signer)
             let response = try await answer(to: request, of: call, into: pipe)
             if (200..<300).contains(response.status) { return response }
-            let refusal = S3ErrorResponse(response)
-            let isAdapted = adapt(to: refusal, response, call, signer)
-            if isAdapted && !isSecondTry && call.canBeRepeated {
-                isSecondTry = true
-                continue
+            switch judge(response, call, signer) {
+            case .askAgain where !isSecondTry && call.canBeRepeated: isSecondTry = true
+            case .askAgain(let error), .failed(let error): throw error
             }
-            throw error(for: refusal, in: call, signer)
         }
+    }
+
+    /// A signed request for others to send.
+    func prepare<Answer: Sendable>(
+        _ call: S3Call, understand: @escaping @Sendable (HTTPResponse) throws(BackupError) -> Answer
+    ) async throws -> DirectRequest<Answer> {
+        let signer = signer(for: try await configuration.credentials.credentials())
+        return DirectRequest(http: signedRequest(call, signer), understand: understand) { response in
+            self.judge(response, call, signer)
+        }
+    }
+
+    /// What a refusal means, after what can be learned from it was learned.
+    private func judge(_ response: HTTPResponse, _ call: S3Call, _ signer: Signer) -> DirectRefusal {
+        let refusal = S3ErrorResponse(response)
+        let isAdapted = adapt(to: refusal, response, call, signer)
+        let error = error(for: refusal, in: call, signer)
+        return isAdapted ? .askAgain(error) : .failed(error)
     }
 
     /// What goes wrong on the way is told along with what was asked.
@@ -215,7 +235,8 @@ extension S3Call {
     static let largestHashedBody = 64 << 10
 
     fileprivate var payloadHash: String {
-        switch body {
+        if isRelayed { return SignableRequest.unsignedPayload }
+        return switch body {
         case .none: SignableRequest.emptyPayloadHash
         case .bytes(let bytes) where bytes.count <= S3Call.largestHashedBody: Digests.sha256(bytes).hexadecimal
         case .bytes, .pipe: SignableRequest.unsignedPayload

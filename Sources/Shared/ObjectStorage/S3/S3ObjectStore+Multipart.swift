@@ -81,7 +81,7 @@ extension S3ObjectStore {
         return uploads
     }
 
-    private func partQuery(_ uploadID: String, _ number: Int) -> [(name: String, value: String)] {
+    func partQuery(_ uploadID: String, _ number: Int) -> [(name: String, value: String)] {
         [("partNumber", String(number)), ("uploadId", uploadID)]
     }
 }

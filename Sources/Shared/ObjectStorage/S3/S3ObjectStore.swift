@@ -56,28 +56,42 @@ package final class S3ObjectStore: ObjectStore {
         -> ObjectInfo
     {
         if let range, range.isEmpty { return try await getNothing(of: key, ifMatch: ifMatch, into: pipe) }
+        let call = try readCall(key, range, ifMatch)
+        let response = try await client.send(call, into: pipe)
+        do throws(BackupError) {
+            return try info(of: key, in: response, range, ifMatch)
+        } catch {
+            pipe.fail(error)
+            throw error
+        }
+    }
+
+    func readCall(_ key: String, _ range: Range<Int64>?, _ ifMatch: String?) throws -> S3Call {
         var call = S3Call(method: "GET", key: try checked(key), request: S3Request(purpose: .read, key: key))
         if let range { call.headers.append(("range", "bytes=\(range.lowerBound)-\(range.upperBound - 1)")) }
         if let ifMatch { call.headers.append(("if-match", "\"\(ifMatch)\"")) }
-        let response = try await client.send(call, into: pipe)
-        if let ifMatch, response.headers.etag != ifMatch, !response.headers.etag.isEmpty {
+        return call
+    }
+
+    /// What the answer to a read says of the object; its size is that of the whole, also when only a range of it is read.
+    func info(
+        of key: String, in response: HTTPResponse, _ range: Range<Int64>?, _ ifMatch: String?
+    ) throws(BackupError) -> ObjectInfo {
+        let etag = response.headers.etag
+        if let ifMatch, etag != ifMatch, !etag.isEmpty {
             // A store that knows no conditions sends what is there now.
-            let error = BackupError(.notFound, "\(description(of: key)) has changed since it was listed")
-            pipe.fail(error)
-            throw error
+            throw BackupError(.notFound, "\(description(of: key)) has changed since it was listed")
         }
         let length = response.headers["content-length"].flatMap { Int64($0) } ?? 0
         guard let range, response.status != 206 else {
             let total = response.headers["content-range"]?.split(separator: "/").last.flatMap { Int64($0) }
-            return ObjectInfo(key: key, size: total ?? length, etag: response.headers.etag)
+            return ObjectInfo(key: key, size: total ?? length, etag: etag)
         }
         guard range == 0..<length else {
             // The whole object is on its way instead: it must not pass for the range.
-            let error = BackupError(.unsupported, "\(description(of: key)) cannot be read in ranges")
-            pipe.fail(error)
-            throw error
+            throw BackupError(.unsupported, "\(description(of: key)) cannot be read in ranges")
         }
-        return ObjectInfo(key: key, size: length, etag: response.headers.etag)
+        return ObjectInfo(key: key, size: length, etag: etag)
     }
 
     /// HTTP cannot ask for an empty range.
@@ -96,14 +110,17 @@ package final class S3ObjectStore: ObjectStore {
 
     @discardableResult
     package func put(_ key: String, body: ObjectBody) async throws -> StoredObject {
-        guard body.length <= limits.maximumPutSize else {
-            throw BackupError(
-                .invalidArgument,
-                "\(description(of: key)) of \(formattedBytes(body.length)) is too large for one request")
-        }
+        try checkSize(body.length, of: key)
         let call = S3Call(
             method: "PUT", key: try writable(key), body: body.httpBody, request: S3Request(purpose: .write, key: key))
         return StoredObject(etag: try await client.send(call).headers.etag)
+    }
+
+    func checkSize(_ size: Int64, of key: String) throws(BackupError) {
+        guard size <= limits.maximumPutSize else {
+            throw BackupError(
+                .invalidArgument, "\(description(of: key)) of \(formattedBytes(size)) is too large for one request")
+        }
     }
 
     @discardableResult

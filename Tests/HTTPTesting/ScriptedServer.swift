@@ -3,14 +3,14 @@ import Support
 import Synchronization
 
 /// An HTTP/1.1 server on a loopback port that does what a test's script says, one thread per connection.
-final class ScriptedServer: Sendable {
-    let port: Int
+package final class ScriptedServer: Sendable {
+    package let port: Int
     private let listener: Int32
     private let accepted = Atomic<Int>(0)
     private let open = Atomic<Int>(0)
 
     /// - Parameter script: called for every connection, which is closed when it returns.
-    init(_ script: @escaping @Sendable (ServerConnection) throws -> Void) {
+    package init(_ script: @escaping @Sendable (ServerConnection) throws -> Void) {
         // A client that left must not end the test process.
         signal(SIGPIPE, SIG_IGN)
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -45,52 +45,53 @@ final class ScriptedServer: Sendable {
     }
 
     /// A server that answers every request by `respond` and keeps connections alive.
-    convenience init(answering respond: @escaping @Sendable (ReceivedRequest, ServerConnection) throws -> Void) {
+    package convenience init(answering respond: @escaping @Sendable (ReceivedRequest, ServerConnection) throws -> Void)
+    {
         self.init { connection in
             while let request = try connection.readRequest() { try respond(request, connection) }
         }
     }
 
-    var url: String { "http://127.0.0.1:\(port)" }
-    var connectionCount: Int { accepted.load(ordering: .relaxed) }
-    var openConnections: Int { open.load(ordering: .relaxed) }
+    package var url: String { "http://127.0.0.1:\(port)" }
+    package var connectionCount: Int { accepted.load(ordering: .relaxed) }
+    package var openConnections: Int { open.load(ordering: .relaxed) }
 
-    func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
+    package func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
 }
 
-struct ReceivedRequest: Sendable {
-    var method: String
-    var target: String
-    var fields: [(name: String, value: String)]
-    var body: [UInt8] = []
+package struct ReceivedRequest: Sendable {
+    package var method: String
+    package var target: String
+    package var fields: [(name: String, value: String)]
+    package var body: [UInt8] = []
 
-    subscript(_ name: String) -> String? { fields.first { $0.name.lowercased() == name.lowercased() }?.value }
+    package subscript(_ name: String) -> String? { fields.first { $0.name.lowercased() == name.lowercased() }?.value }
 }
 
 /// One connection, read and written with blocking calls on the script's thread.
-final class ServerConnection {
-    struct Closed: Error {}
+package final class ServerConnection {
+    package struct Closed: Error { package init() {} }
 
     /// 1 for the first connection of the server.
-    let number: Int
+    package let number: Int
     private var descriptor: Int32
     private var buffer: [UInt8] = []
     private var resets = false
 
-    init(_ descriptor: Int32, number: Int) {
+    package init(_ descriptor: Int32, number: Int) {
         self.descriptor = descriptor
         self.number = number
     }
 
     /// The next request with its body; nil when the client closes the connection.
-    func readRequest() throws -> ReceivedRequest? {
+    package func readRequest() throws -> ReceivedRequest? {
         guard var request = try readHead() else { return nil }
         if request["Expect"] != nil { try write("HTTP/1.1 100 Continue\r\n\r\n") }
         request.body = try read(Int(request["Content-Length"] ?? "0") ?? 0)
         return request
     }
 
-    func readHead() throws -> ReceivedRequest? {
+    package func readHead() throws -> ReceivedRequest? {
         var end: Int?
         while end == nil {
             if let found = firstIndex(of: Array("\r\n\r\n".utf8)) {
@@ -111,15 +112,15 @@ final class ServerConnection {
         return ReceivedRequest(method: String(words[0]), target: String(words[1]), fields: fields)
     }
 
-    func read(_ count: Int) throws -> [UInt8] {
+    package func read(_ count: Int) throws -> [UInt8] {
         while buffer.count < count { guard try fill() else { throw Closed() } }
         defer { buffer.removeFirst(count) }
         return Array(buffer[..<count])
     }
 
-    func write(_ text: String) throws { try write(Array(text.utf8)) }
+    package func write(_ text: String) throws { try write(Array(text.utf8)) }
 
-    func write(_ bytes: [UInt8]) throws {
+    package func write(_ bytes: [UInt8]) throws {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
@@ -128,19 +129,20 @@ final class ServerConnection {
         }
     }
 
-    func respond(_ status: Int = 200, _ fields: [String] = [], body: [UInt8] = [], sendBody: Bool = true) throws {
+    package func respond(_ status: Int = 200, _ fields: [String] = [], body: [UInt8] = [], sendBody: Bool = true) throws
+    {
         let lines = ["HTTP/1.1 \(status) Status", "Content-Length: \(body.count)"] + fields
         try write(Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + (sendBody ? body : []))
     }
 
     /// Waits until the client closes its end; what it sends meanwhile is dropped.
-    func waitForClose() {
+    package func waitForClose() {
         var drop = [UInt8](repeating: 0, count: 65536)
         while Glibc.read(descriptor, &drop, drop.count) > 0 {}
     }
 
     /// Passes bytes in both directions until one side closes.
-    func relay(toLoopbackPort port: Int) throws {
+    package func relay(toLoopbackPort port: Int) throws {
         let target = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { _ = Glibc.close(target) }
         var address = sockaddr_in()
@@ -164,13 +166,13 @@ final class ServerConnection {
     }
 
     /// Makes `close` send a reset.
-    func resetOnClose() {
+    package func resetOnClose() {
         resets = true
         var option = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
     }
 
-    func close() {
+    package func close() {
         guard descriptor >= 0 else { return }
         if !resets { shutdown(descriptor, Int32(SHUT_RDWR)) }
         _ = Glibc.close(descriptor)

@@ -3,13 +3,13 @@ import Support
 import Synchronization
 
 /// A program that a test runs, ended when the last reference goes.
-final class ChildProcess: Sendable {
+package final class ChildProcess: Sendable {
     private let pid: pid_t
     /// Its standard output; standard error goes nowhere.
     private let output: Int32
 
     /// - Parameter command: the program, looked up in PATH, and its arguments.
-    init?(_ command: [String]) {
+    package init?(_ command: [String]) {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { return nil }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -39,7 +39,7 @@ final class ChildProcess: Sendable {
     }
 
     /// The first line it prints, without the line feed. Blocks: call it on a thread of its own.
-    func firstLine() -> String {
+    package func firstLine() -> String {
         var line: [UInt8] = []
         var byte: UInt8 = 0
         while read(output, &byte, 1) == 1, byte != UInt8(ascii: "\n") { line.append(byte) }
@@ -47,7 +47,7 @@ final class ChildProcess: Sendable {
     }
 
     /// Runs a program to its end; whether it was there and succeeded.
-    static func run(_ command: [String]) -> Bool {
+    package static func run(_ command: [String]) -> Bool {
         guard let process = ChildProcess(command) else { return false }
         var status: Int32 = -1
         var drop = [UInt8](repeating: 0, count: 4096)
@@ -56,7 +56,7 @@ final class ChildProcess: Sendable {
         return waitpid(process.pid, &status, 0) == process.pid && status == 0
     }
 
-    static func isInstalled(_ program: String) -> Bool {
+    package static func isInstalled(_ program: String) -> Bool {
         (environmentPath ?? "").split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
     }
 
@@ -64,17 +64,17 @@ final class ChildProcess: Sendable {
 }
 
 /// A directory that goes with its last reference.
-final class TemporaryDirectory: Sendable {
-    let path: String
+package final class TemporaryDirectory: Sendable {
+    package let path: String
 
-    init() {
+    package init() {
         var template = Array("/tmp/http-tests-XXXXXX".utf8CString)
         path = mkdtemp(&template).map { String(cString: $0) } ?? "/tmp"
     }
 
     deinit { if path != "/tmp" { _ = ChildProcess.run(["rm", "-rf", path]) } }
 
-    func write(_ text: String, to name: String) -> String {
+    package func write(_ text: String, to name: String) -> String {
         let file = "\(path)/\(name)"
         let descriptor = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         writeAll(text, to: descriptor)

@@ -1,20 +1,20 @@
 import Support
 
 /// A private certificate authority, a server's and a client's certificate, made with the `openssl` command.
-struct Certificates: Sendable {
-    let directory = TemporaryDirectory()
+package struct Certificates: Sendable {
+    package let directory = TemporaryDirectory()
 
     /// The name in the server's certificate.
-    let serverName = "minio.test"
+    package let serverName = "minio.test"
 
-    var authority: String { "\(directory.path)/ca.pem" }
-    var serverCertificate: String { "\(directory.path)/server.pem" }
-    var serverKey: String { "\(directory.path)/server.key" }
-    var clientCertificate: String { "\(directory.path)/client.pem" }
-    var clientKey: String { "\(directory.path)/client.key" }
+    package var authority: String { "\(directory.path)/ca.pem" }
+    package var serverCertificate: String { "\(directory.path)/server.pem" }
+    package var serverKey: String { "\(directory.path)/server.key" }
+    package var clientCertificate: String { "\(directory.path)/client.pem" }
+    package var clientKey: String { "\(directory.path)/client.key" }
 
     /// Made once for all tests: making keys takes a while.
-    static let shared: Certificates? = Certificates()
+    package static let shared: Certificates? = Certificates()
 
     private init?() {
         guard make("ca", "/CN=test authority", []),
