@@ -53,6 +53,7 @@ struct BackupJob: Sendable {
                     hint: "choose another name, or delete that backup first")
             }
         }
+        if request.includesRBAC { try server.checkRBAC() }
         let selection = try await timer.measureMilvus(.listCollections) {
             try await CollectionSelection.resolve(request.filter, server: server, milvus: milvus)
         }
@@ -79,6 +80,9 @@ struct BackupJob: Sendable {
             backupName: request.name, context: context, dispatcher: dispatcher, pause: pause)
         backup.collections = try await collect(selection.collections, server: server, copying, into: &backup)
         backup.size = backup.collections.reduce(0) { $0 + $1.size }
+        if request.includesRBAC {
+            backup.rbac = RBACMetadata(try await timer.measureMilvus(.describe) { try await milvus.backUpRBAC() })
+        }
         if server.features.contains(.replicateMessage) { backup.rpcChannel = await replicationChannel() }
         let finished = backup
         try await timer.measure(.writeMetadata) {

@@ -21,4 +21,6 @@ struct BackupRequest: Sendable {
     /// Which collections.
     var filter = CollectionFilter.everything
     var strategy = Strategy.automatic
+    /// Whether users, roles and rights are recorded.
+    var includesRBAC = false
 }

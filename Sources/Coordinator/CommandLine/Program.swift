@@ -31,6 +31,7 @@ struct Program: Sendable {
                 throw BackupError(.usage, "no command given", hint: "\"milvus-backup help\" lists the commands")
             }
             let result = try await command.run(invocation, try environment(invocation, of: command))
+            if result.isPrinted { return }
             if !result.text.isEmpty || invocation.flag("json") {
                 print(invocation.flag("json") ? try result.document() : result.text)
             }
@@ -69,6 +70,8 @@ struct CommandEnvironment: Sendable {
     let configuration: Configuration
     let logger: Logger
     let liveLine: LiveLine?
+    /// Where a command prints what is too long to be returned.
+    var output: @Sendable ([UInt8]) -> Void = { writeAll($0, to: STDOUT_FILENO) }
 
     func makeServices() throws(BackupError) -> Services { try Services(configuration, logger: logger) }
 }

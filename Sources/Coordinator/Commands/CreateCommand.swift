@@ -40,6 +40,13 @@ extension BackupRequest {
         self.init(name: name.isEmpty ? BackupName.generated(at: .now()) : name)
         try BackupName.validate(self.name)
         filter = try CollectionFilter(invocation, collections: "colls")
+        includesRBAC = invocation.flag("rbac")
+        try BackupRequest.checkFormat(invocation.text("format") ?? "")
+        guard !invocation.flag("backup_index_extra") else {
+            throw BackupError(
+                .unsupported, "--backup_index_extra is not supported yet",
+                hint: "only restore secondary needs what it records; ordinary backups have all of their indexes")
+        }
         if let text = invocation.text("strategy"), !text.isEmpty {
             guard let strategy = Strategy(rawValue: text) else {
                 let names = Strategy.allCases.map(\.rawValue).joined(separator: ", ")
@@ -50,6 +57,22 @@ extension BackupRequest {
             strategy = .metaOnly
         } else if invocation.flag("force") {
             strategy = .skipFlush
+        }
+    }
+}
+
+extension BackupRequest {
+    /// - Throws: `unsupported` for the format of Milvus 3, `usage` for a word that is no format.
+    static func checkFormat(_ text: String) throws(BackupError) {
+        switch text {
+        case "", "auto", "binlog": return
+        case "snapshot":
+            throw BackupError(
+                .unsupported, "the snapshot format, which Milvus 3 exports by itself, is not supported yet",
+                hint: "use --format binlog")
+        default:
+            throw BackupError(
+                .usage, "invalid format \(text.escapingControlCharacters), only support auto, binlog")
         }
     }
 }
