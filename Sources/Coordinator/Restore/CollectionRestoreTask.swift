@@ -53,6 +53,11 @@ struct CollectionRestoreTask: Sendable {
         if request.dropsExistingCollections {
             try await milvus.dropCollection(target.collection, database: target.database)
         }
+        for field in source.schema.fields where field.hasDamagedDefaultValue {
+            context.logger.warn(
+                "the default value of a field is damaged in this old backup and not restored",
+                ["collection": target, "field": field.name])
+        }
         let creation = CollectionCreation(source, target: target, server: server, changes: request.changes)
         try await milvus.createCollection(creation.request, database: target.database)
         for field in creation.addedFields {
