@@ -1,11 +1,13 @@
 """The command line as scripts use it, of both generations, against the real servers."""
 
 import json
+import socket
 
 import pytest
 from testkit import backups, programs
 from testkit.compare import compare
 from testkit.objects import Bucket
+from testkit.processes import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +112,41 @@ def test_v2_restore_falls_back_where_milvus_has_no_import_jobs(made, shop, conne
     connection = connect(shop.milvus, shop.database)
     comparison = compare(connection, "documents", connection, "documents_v2")
     assert comparison.same, str(comparison)
+
+
+def test_a_running_server_does_the_work(made, shop, connect, drop_later, layout):
+    port = layout.port_base + 92
+    environment = {"MILVUS_BACKUP_API_TOKEN": "a-token-of-this-test"}
+    server = made.start("server", "-p", port, name="server", environment=environment)
+    wait_until(lambda: listens(port) or not server.running, 30)
+    address = ["--server", f"http://127.0.0.1:{port}"]
+
+    def ask(*arguments, **changes):
+        return made.run(*arguments, *address, environment=environment | changes)
+
+    try:
+        result = ask("create", "-n", "remote", "--filter", f"{shop.database}.drafts,{shop.database}.documents")
+        assert result.code == 0 and result.output.startswith("create backup success\nduration:"), str(result)
+        assert "remote" in ask("list").output.splitlines()
+        assert json.loads(ask("get", "-n", "remote").output)["name"] == "remote"
+        drop_later(shop.milvus, "documents_remote", shop.database)
+        only = f"{shop.database}.documents_remote"
+        result = ask("restore", "-n", "remote", "-s", "_remote", "--filter", only, "--rebuild_index")
+        assert result.code == 0 and result.output.startswith("duration:"), str(result)
+        connection = connect(shop.milvus, shop.database)
+        comparison = compare(connection, "documents", connection, "documents_remote")
+        assert comparison.same, str(comparison)
+        assert ask("create", "-n", "remote").code == 1, "the name is taken"
+        assert ask("restore", "-n", "remote", "--load").code == 2
+        refused = ask("list", MILVUS_BACKUP_API_TOKEN="wrong")
+        assert refused.code == 1 and "MILVUS_BACKUP_API_TOKEN" in refused.errors
+        assert ask("delete", "-n", "remote").output == "delete backup done\n"
+        assert ask("delete", "-n", "remote").code == 1
+    finally:
+        server.stop()
+    assert ask("list").code == 1
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -57,6 +57,11 @@ enum CommandTree {
 
     private static let name = Option("name", short: "n", placeholder: "NAME", help: "The backup's name.")
 
+    private static let remote = Option(
+        "server", placeholder: "URL",
+        help: "Let a running server do it, as in http://10.0.0.1:8080. Environment: MILVUS_BACKUP_SERVER, and "
+            + "MILVUS_BACKUP_API_TOKEN for its token.")
+
     private static let workers = [
         Option.flag("dry-run", help: "Say what would be copied, and change nothing."),
         Option(
@@ -117,7 +122,7 @@ enum CommandTree {
             .flag(
                 "backup_index_extra", help: "Record what only etcd knows of indexes. Not supported yet.",
                 isHidden: true),
-        ] + workers,
+        ] + workers + [remote],
         examples: [
             Command.Example("milvus-backup create -n nightly --filter 'shop.*,users'", "a database and a collection"),
             Command.Example(
@@ -172,7 +177,7 @@ enum CommandTree {
                 help: "Let Milvus import many segments in one job, over REST. Milvus before 2.4 imports one by one."),
             Option("source_cluster_id", placeholder: "ID", help: "Of restore secondary.", isHidden: true),
             Option("target_cluster_id", placeholder: "ID", help: "Of restore secondary.", isHidden: true),
-        ] + workers,
+        ] + workers + [remote],
         arguments: [
             Argument("secondary", help: "Restore into a replica of the cluster. Not supported yet.", isOptional: true)
         ],
@@ -192,20 +197,21 @@ enum CommandTree {
         options: [
             Option(
                 "collection", short: "c", placeholder: "NAME",
-                help: "Only backups that have this collection: coll in any database, or db.coll.")
+                help: "Only backups that have this collection: coll in any database, or db.coll."), remote,
         ])
 
     private static let get = Command(
         "get", summary: "Show a backup: its collections, indexes and size, as JSON.",
         options: [
             name, .flag("detail", short: "d", help: "All that is recorded, with partitions, segments and their logs."),
+            remote,
         ])
 
     private static let delete = Command(
         "delete",
         summary: "Delete a backup.",
         discussion: "Deletes a backup with all its data, also one that was not finished. It does not ask.",
-        options: [name])
+        options: [name, remote])
 
     private static let check = Command(
         "check",
