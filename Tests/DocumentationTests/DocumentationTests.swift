@@ -10,7 +10,7 @@ import Testing
         "README.md", "CHANGELOG.md", "docs/architecture.md", "docs/operations.md", "docs/protocol.md",
     ]
 
-    @Test(arguments: pages) func linksLeadSomewhere(page: String) throws {
+    @Test(arguments: pages + ["docs/compatibility.md"]) func linksLeadSomewhere(page: String) throws {
         let text = try Repository.text(page)
         for link in text.links where !link.hasPrefix("http") {
             let parts = link.split(separator: "#", omittingEmptySubsequences: false).map(String.init)
@@ -31,6 +31,53 @@ import Testing
             }
             let key = words.joined(separator: ".").replacing(".*", with: "")
             #expect(keys.contains { $0 == key || $0.hasPrefix("\(key).") }, "\(page) speaks of \(word)")
+        }
+    }
+
+    /// The tables of docs/compatibility.md and the two formats of configuration files, in both directions.
+    @Test(arguments: [("key of today's format (v2)", Schema.version2), ("key of the older format (v1)", .version1)])
+    func theTableOfConfigurationKeysIsComplete(heading: String, schema: Schema) throws {
+        let page = try Repository.text("docs/compatibility.md")
+        let start = try #require(page.firstRange(of: "\n| \(heading) |"))
+        let table = page[start.upperBound...].split(separator: "\n", omittingEmptySubsequences: false).dropFirst()
+            .prefix { $0.hasPrefix("|") }.joined(separator: "\n")
+        let words = Set(table.codeWords)
+        #expect(words.count > 40)
+        for word in words where word.contains(".") && word.first?.isLowercase == true {
+            #expect(schema.knows(word), "\(word)")
+        }
+        let variables = Set(schema.parameters.flatMap(\.environment))
+        for word in words where word.contains("_") && word == word.uppercased() {
+            #expect(variables.contains(word) || word == "SERVER_PORT", "\(word)")
+        }
+        for key in schema.parameters.flatMap(\.keys) + schema.ignoredKeys {
+            #expect(words.contains(key) || Self.isOurs(key), "\(key)")
+        }
+    }
+
+    /// Keys that the original does not have.
+    private static func isOurs(_ key: String) -> Bool {
+        let sections = ["server.tls.", "backup.shard.", "coordinator.", "agent."]
+        let keys = [
+            "server.listen", "server.token", "backup.maxSegmentGroupSize", "transfer.multipartStreamThresholdMiB",
+            "transfer.partSizeMiB", "transfer.stallTimeoutSeconds",
+        ]
+        return keys.contains(key) || sections.contains { key.hasPrefix($0) } || key.lowercased().hasSuffix("cacertpath")
+    }
+
+    /// What the tables of docs/compatibility.md call a key of a request is read, or refused, by name.
+    @Test(arguments: ["/create", "/restore"]) func theTablesOfRequestsAreTrue(route: String) throws {
+        let page = try Repository.text("docs/compatibility.md")
+        let start = try #require(page.firstRange(of: "\n| key of `\(route)` |"))
+        let rows = page[start.upperBound...].split(separator: "\n", omittingEmptySubsequences: false).dropFirst(2)
+            .prefix { $0.hasPrefix("|") }
+        #expect(rows.count > 10)
+        let source = try Repository.text("Sources/Coordinator/REST/APIBodies.swift")
+        for row in rows where !row.contains("| ignored |") {
+            let key = try #require(row.split(separator: "`").dropFirst().first)
+            // The request id of /create comes in a header.
+            let isRead = source.contains("\"\(key)\"") || (route == "/create" && key == "requestId")
+            #expect(isRead, "\(route) \(key)")
         }
     }
 

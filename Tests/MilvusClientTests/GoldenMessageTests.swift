@@ -438,4 +438,63 @@ import Testing
         message.schema = field.serialized()
         try expectSame(message, "1a0263312a0712016628057801")
     }
+
+    // MARK: Users and roles, with pymilvus 2.5.6
+
+    private static let rbac: Milvus.RBACMeta = {
+        var ann = Milvus.User()
+        ann.name = "ann"
+        ann.password = "$2a$10$hash"
+        ann.roles = [Milvus.NamedEntity("admin"), Milvus.NamedEntity("reader")]
+        var bob = Milvus.User()
+        bob.name = "bob"
+        var grantor = Milvus.Grantor()
+        grantor.user = Milvus.NamedEntity("root")
+        grantor.privilege = Milvus.NamedEntity("Search")
+        var grant = Milvus.Grant()
+        grant.role = Milvus.NamedEntity("reader")
+        grant.object = Milvus.NamedEntity("Collection")
+        grant.objectName = "items"
+        grant.grantor = grantor
+        grant.database = "shop"
+        var group = Milvus.PrivilegeGroup()
+        group.name = "look"
+        group.privileges = [Milvus.NamedEntity("Query"), Milvus.NamedEntity("Search")]
+        var meta = Milvus.RBACMeta()
+        meta.users = [ann, bob]
+        meta.roles = [Milvus.NamedEntity("admin"), Milvus.NamedEntity("reader")]
+        meta.grants = [grant]
+        meta.privilegeGroups = [group]
+        return meta
+    }()
+
+    private static let rbacBytes =
+        "1297010a250a03616e6e120b24326124313024686173681a070a0561646d696e1a080a067265616465720a050a03626f6212070a0561"
+        + "646d696e12080a067265616465721a390a080a06726561646572120c0a0a436f6c6c656374696f6e1a056974656d7322120a060a0472"
+        + "6f6f7412080a065365617263682a0473686f7022190a046c6f6f6b12070a05517565727912080a06536561726368"
+
+    @Test func restoreRBAC() throws {
+        var message = Milvus.RestoreRBACRequest()
+        message.meta = Self.rbac
+        try expectSame(message, Self.rbacBytes)
+    }
+
+    @Test func backupRBAC() throws {
+        #expect(Milvus.BackupRBACRequest().serialized().isEmpty)
+        var message = Milvus.BackupRBACResponse()
+        message.meta = Self.rbac
+        try expectRead(message, "0a00" + Self.rbacBytes)
+    }
+
+    /// Servers look into the parts of a grant without asking whether they are there.
+    @Test func aGrantHasAllItsPartsAlsoWhenTheyAreEmpty() throws {
+        var message = Milvus.Grant()
+        message.role = Milvus.NamedEntity()
+        message.object = Milvus.NamedEntity()
+        var grantor = Milvus.Grantor()
+        grantor.user = Milvus.NamedEntity()
+        grantor.privilege = Milvus.NamedEntity()
+        message.grantor = grantor
+        try expectSame(message, "0a00120022040a001200")
+    }
 }

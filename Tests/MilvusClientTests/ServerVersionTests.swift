@@ -34,34 +34,42 @@ import Testing
             ("2.4.2", [.importJobs]),
             ("2.4.3", [.importJobs, .describeDatabase]),
             ("2.4.3-rc1", [.importJobs, .describeDatabase]),
-            ("2.5.0", [.importJobs, .describeDatabase, .replicateMessage]),
-            ("2.5.7", [.importJobs, .describeDatabase, .replicateMessage]),
-            ("2.5.8", [.importJobs, .describeDatabase, .replicateMessage, .segmentDescription]),
-            ("2.5-dev", [.importJobs, .describeDatabase, .replicateMessage, .segmentDescription]),
-            ("2.6.0-rc1", [.importJobs, .describeDatabase, .segmentDescription, .addCollectionField]),
-            ("2.6.4", [.importJobs, .describeDatabase, .segmentDescription, .addCollectionField]),
+            ("2.4.9", [.importJobs, .describeDatabase]),
+            ("2.4.10", [.importJobs, .describeDatabase, .rbacBackup]),
+            ("2.5.0", [.importJobs, .describeDatabase, .rbacBackup, .replicateMessage]),
+            ("2.5.7", [.importJobs, .describeDatabase, .rbacBackup, .replicateMessage]),
+            ("2.5.8", [.importJobs, .describeDatabase, .rbacBackup, .replicateMessage, .segmentDescription]),
+            ("2.5-dev", [.importJobs, .describeDatabase, .rbacBackup, .replicateMessage, .segmentDescription]),
+            ("2.6.0-rc1", [.importJobs, .describeDatabase, .rbacBackup, .segmentDescription, .addCollectionField]),
+            ("2.6.4", [.importJobs, .describeDatabase, .rbacBackup, .segmentDescription, .addCollectionField]),
             (
                 "2.6.5",
-                [.importJobs, .describeDatabase, .segmentDescription, .addCollectionField, .severalL0PerImportJob]
+                [
+                    .importJobs, .describeDatabase, .rbacBackup, .segmentDescription, .addCollectionField,
+                    .severalL0PerImportJob,
+                ]
             ),
             (
                 "2.6.8",
                 [
-                    .importJobs, .describeDatabase, .segmentDescription, .addCollectionField, .severalL0PerImportJob,
+                    .importJobs, .describeDatabase, .rbacBackup, .segmentDescription, .addCollectionField,
+                    .severalL0PerImportJob,
                     .collectionGarbageCollectionControl, .functionRuntimeCheck,
                 ]
             ),
             (
                 "2.6.11",
                 [
-                    .importJobs, .describeDatabase, .segmentDescription, .addCollectionField, .severalL0PerImportJob,
+                    .importJobs, .describeDatabase, .rbacBackup, .segmentDescription, .addCollectionField,
+                    .severalL0PerImportJob,
                     .collectionGarbageCollectionControl, .functionRuntimeCheck, .flushAll,
                 ]
             ),
             (
                 "3.0.0",
                 [
-                    .importJobs, .describeDatabase, .segmentDescription, .addCollectionField, .severalL0PerImportJob,
+                    .importJobs, .describeDatabase, .rbacBackup, .segmentDescription, .addCollectionField,
+                    .severalL0PerImportJob,
                     .collectionGarbageCollectionControl, .functionRuntimeCheck, .flushAll, .snapshot,
                 ]
             ),

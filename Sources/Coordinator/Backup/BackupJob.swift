@@ -78,6 +78,7 @@ struct BackupJob: Sendable {
                         : "it was not finished: go on with --resume, or delete it first")
             }
         }
+        if request.includesRBAC { try server.checkRBAC() }
         let selection = try await timer.measureMilvus(.listCollections) {
             try await CollectionSelection.resolve(request.filter, server: server, milvus: milvus)
         }
@@ -105,6 +106,9 @@ struct BackupJob: Sendable {
             journal: journal)
         backup.collections = try await collect(selection.collections, server: server, copying, into: &backup)
         backup.size = backup.collections.reduce(0) { $0 + $1.size }
+        if request.includesRBAC {
+            backup.rbac = RBACMetadata(try await timer.measureMilvus(.describe) { try await milvus.backUpRBAC() })
+        }
         if server.features.contains(.replicateMessage) { backup.rpcChannel = await replicationChannel() }
         let finished = backup
         if request.resumes { try await removeWhatDoesNotBelong(to: finished) }

@@ -7,11 +7,20 @@ struct CommandResult: Sendable {
     var text: String
     /// The same as the value of one JSON document.
     var json: @Sendable (inout JSONWriter) throws -> Void
+    /// Whether there is nothing left to be printed.
+    var isPrinted = false
 
     init(_ text: String, json: @escaping @Sendable (inout JSONWriter) throws -> Void) {
         self.text = text
         self.json = json
     }
+
+    /// What a command has to say that has said all of it while it ran.
+    static let alreadyPrinted: CommandResult = {
+        var result = CommandResult("") { try $0.null() }
+        result.isPrinted = true
+        return result
+    }()
 
     /// The document, with a line feed at its end.
     func document() throws -> String {

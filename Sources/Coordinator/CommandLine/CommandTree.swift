@@ -10,6 +10,8 @@ enum CommandTree {
         case ["list"]: ListCommand()
         case ["get"]: GetCommand()
         case ["delete"]: DeleteCommand()
+        case ["l0compact"]: L0CompactCommand()
+        case ["migrate"]: MigrateCommand()
         case ["check"]: CheckCommand()
         case ["server"]: ServerCommand()
         case ["config", "show"]: ConfigShowCommand()
@@ -49,9 +51,16 @@ enum CommandTree {
             Command.Example(
                 "milvus-backup restore -n nightly --suffix _bak --rebuild_index", "restore beside what is there"),
         ],
-        subcommands: [create, restore, list, get, delete, check, server, config, completion, version])
+        subcommands: [
+            create, restore, list, get, delete, check, server, config, l0compact, migrate, completion, version,
+        ])
 
     private static let name = Option("name", short: "n", placeholder: "NAME", help: "The backup's name.")
+
+    private static let remote = Option(
+        "server", placeholder: "URL",
+        help: "Let a running server do it, as in http://10.0.0.1:8080. Environment: MILVUS_BACKUP_SERVER, and "
+            + "MILVUS_BACKUP_API_TOKEN for its token.")
 
     private static let workers = [
         Option.flag("dry-run", help: "Say what would be copied, and change nothing."),
@@ -108,7 +117,15 @@ enum CommandTree {
                     + "bulk_flush (all of Milvus at once), auto (bulk_flush where Milvus offers it, else "
                     + "serial_flush); or skip_flush (as --force), meta_only (as --meta_only).",
                 defaultValue: "auto"),
-        ] + workers,
+            Option(
+                "format", placeholder: "NAME",
+                help: "How the data is kept: binlog, or auto, which is binlog as well.", defaultValue: "auto"),
+            .flag(
+                "rbac", help: "Record users, roles, grants and privilege groups too. Needs Milvus 2.4.10 or later."),
+            .flag(
+                "backup_index_extra", help: "Record what only etcd knows of indexes. Not supported yet.",
+                isHidden: true),
+        ] + workers + [remote],
         examples: [
             Command.Example("milvus-backup create -n nightly --filter 'shop.*,users'", "a database and a collection"),
             Command.Example(
@@ -154,7 +171,19 @@ enum CommandTree {
             .flag("meta_only", help: "Create collections and partitions (and indexes, if asked), and import no data."),
             .flag("skip-aliases", help: "Do not make the recorded aliases."),
             .flag("load", help: "Load the collections that were loaded when they were backed up."),
-        ] + workers,
+            .flag(
+                "rbac",
+                help: "First make the recorded users, roles, grants and privilege groups that are not there. Needs "
+                    + "Milvus 2.4.10 or later."),
+            .flag(
+                "use_v2_restore",
+                help: "Let Milvus import many segments in one job, over REST. Milvus before 2.4 imports one by one."),
+            Option("source_cluster_id", placeholder: "ID", help: "Of restore secondary.", isHidden: true),
+            Option("target_cluster_id", placeholder: "ID", help: "Of restore secondary.", isHidden: true),
+        ] + workers + [remote],
+        arguments: [
+            Argument("secondary", help: "Restore into a replica of the cluster. Not supported yet.", isOptional: true)
+        ],
         examples: [
             Command.Example("milvus-backup restore -n nightly --suffix _bak", "beside the originals"),
             Command.Example(
@@ -167,16 +196,25 @@ enum CommandTree {
         discussion: """
             Lists the names of all finished backups. A warning names each directory below the backup root that is no \
             finished backup, such as one that is still being made or was interrupted.
-            """)
+            """,
+        options: [
+            Option(
+                "collection", short: "c", placeholder: "NAME",
+                help: "Only backups that have this collection: coll in any database, or db.coll."), remote,
+        ])
 
     private static let get = Command(
-        "get", summary: "Show a backup: its collections, indexes and size, as JSON.", options: [name])
+        "get", summary: "Show a backup: its collections, indexes and size, as JSON.",
+        options: [
+            name, .flag("detail", short: "d", help: "All that is recorded, with partitions, segments and their logs."),
+            remote,
+        ])
 
     private static let delete = Command(
         "delete",
         summary: "Delete a backup.",
         discussion: "Deletes a backup with all its data, also one that was not finished. It does not ask.",
-        options: [name])
+        options: [name, remote])
 
     private static let check = Command(
         "check",
@@ -225,6 +263,28 @@ enum CommandTree {
                     .flag("strict", help: "Fail when there is something to be looked at."),
                 ]),
         ])
+
+    private static let l0compact = Command(
+        "l0compact",
+        summary: "Copy a backup so that it has no segments of deletions (L0).",
+        discussion: """
+            Copies a backup inside the backup store. One that has segments of deletions is refused as yet: folding them \
+            into the rows is not here. The new backup is compared with the old one before it becomes a backup.
+            """,
+        options: [
+            name,
+            Option(
+                "output", short: "o", placeholder: "NAME",
+                help: "The new backup's name. Default: NAME_l0compacted."),
+            .flag("force", help: "Delete a backup of the new name first."),
+        ])
+
+    /// Of the original, and not here: it is known so that it can be said.
+    private static let migrate = Command(
+        "migrate", summary: "Upload a backup to Zilliz Cloud. Not supported.",
+        options: [
+            name, Option("cluster_id", short: "c", placeholder: "ID", help: "Of the target."),
+        ], isHidden: true)
 
     private static let completion = Command(
         "completion",

@@ -1,6 +1,7 @@
 import CommandLineInterface
 import Configuration
 import Glibc
+import HTTP
 import Support
 
 /// One run of the program: from its arguments to its exit code.
@@ -30,11 +31,31 @@ struct Program: Sendable {
             guard let command = CommandTree.implementation(of: invocation.path) else {
                 throw BackupError(.usage, "no command given", hint: "\"milvus-backup help\" lists the commands")
             }
-            let result = try await command.run(invocation, try environment(invocation, of: command))
+            let result =
+                if let remote = try remoteCommand(invocation) {
+                    try await remote.run(invocation)
+                } else {
+                    try await command.run(invocation, try environment(invocation, of: command))
+                }
+            if result.isPrinted { return }
             if !result.text.isEmpty || invocation.flag("json") {
                 print(invocation.flag("json") ? try result.document() : result.text)
             }
         }
+    }
+
+    /// Commands that a server can carry out, when there is one. No configuration is needed for that.
+    private func remoteCommand(_ invocation: Invocation) throws(BackupError) -> RemoteCommand? {
+        guard [["create"], ["restore"], ["list"], ["get"], ["delete"]].contains(invocation.path) else { return nil }
+        let variables = processEnvironment()
+        let address = invocation.text("server") ?? variables["MILVUS_BACKUP_SERVER"] ?? ""
+        guard !address.isEmpty else { return nil }
+        let liveLine = Terminal.isInteractive(STDERR_FILENO) ? LiveLine() : nil
+        let server = try RemoteServer(
+            address, token: Secret(variables["MILVUS_BACKUP_API_TOKEN"] ?? ""), http: CurlHTTPClient())
+        let logger = Logger(label: "backup", level: .info, sinks: [StandardErrorSink { liveLine?.clear() }])
+        for warning in invocation.warnings { logger.warn(warning) }
+        return RemoteCommand(server: server, logger: logger, liveLine: liveLine)
     }
 
     private func environment(
@@ -69,6 +90,8 @@ struct CommandEnvironment: Sendable {
     let configuration: Configuration
     let logger: Logger
     let liveLine: LiveLine?
+    /// Where a command prints what is too long to be returned.
+    var output: @Sendable ([UInt8]) -> Void = { writeAll($0, to: STDOUT_FILENO) }
 
     func makeServices() throws(BackupError) -> Services { try Services(configuration, logger: logger) }
 }

@@ -42,6 +42,13 @@ extension BackupRequest {
         filter = try CollectionFilter(invocation, collections: "colls")
         resumes = invocation.flag("resume")
         if resumes, name.isEmpty { throw BackupError(.usage, "--resume needs the name of the backup: -n NAME") }
+        includesRBAC = invocation.flag("rbac")
+        try BackupRequest.checkFormat(invocation.text("format") ?? "")
+        guard !invocation.flag("backup_index_extra") else {
+            throw BackupError(
+                .unsupported, "--backup_index_extra is not supported yet",
+                hint: "only restore secondary needs what it records; ordinary backups have all of their indexes")
+        }
         if let text = invocation.text("strategy"), !text.isEmpty {
             guard let strategy = Strategy(rawValue: text) else {
                 let names = Strategy.allCases.map(\.rawValue).joined(separator: ", ")
@@ -52,6 +59,22 @@ extension BackupRequest {
             strategy = .metaOnly
         } else if invocation.flag("force") {
             strategy = .skipFlush
+        }
+    }
+}
+
+extension BackupRequest {
+    /// - Throws: `unsupported` for the format of Milvus 3, `usage` for a word that is no format.
+    static func checkFormat(_ text: String) throws(BackupError) {
+        switch text {
+        case "", "auto", "binlog": return
+        case "snapshot":
+            throw BackupError(
+                .unsupported, "the snapshot format, which Milvus 3 exports by itself, is not supported yet",
+                hint: "use --format binlog")
+        default:
+            throw BackupError(
+                .usage, "invalid format \(text.escapingControlCharacters), only support auto, binlog")
         }
     }
 }

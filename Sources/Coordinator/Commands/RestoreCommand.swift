@@ -7,6 +7,7 @@ import Support
 /// `milvus-backup restore`.
 struct RestoreCommand: CommandImplementation {
     func run(_ invocation: Invocation, _ environment: CommandEnvironment) async throws -> CommandResult {
+        try refuseArguments(invocation.arguments)
         let request = try RestoreRequest(invocation)
         let context = JobContext(
             id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: PhaseTimer(),
@@ -28,6 +29,18 @@ struct RestoreCommand: CommandImplementation {
             },
             shares: outcome.shares, times: context.timer.report()
         ).result
+    }
+
+    private func refuseArguments(_ words: [String]) throws(BackupError) {
+        guard let word = words.first else { return }
+        guard word == "secondary" else {
+            throw BackupError(
+                .usage, "milvus-backup restore does not take \"\(word.escapingControlCharacters)\"",
+                hint: "the backup's name stands behind -n")
+        }
+        throw BackupError(
+            .unsupported, "restore secondary, into a cluster that is a replica, is not supported",
+            hint: "restore without it makes ordinary collections")
     }
 }
 
@@ -51,6 +64,8 @@ extension RestoreRequest {
         metaOnly = invocation.flag("meta_only")
         restoresAliases = !invocation.flag("skip-aliases")
         loads = invocation.flag("load")
+        restoresRBAC = invocation.flag("rbac")
+        usesImportJobs = invocation.flag("use_v2_restore")
         guard !dropsExistingCollections || !skipsCreation else {
             throw BackupError(
                 .usage, "drop_exist_collection and skip_create_collection cannot be true at the same time")

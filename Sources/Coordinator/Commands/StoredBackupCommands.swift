@@ -1,5 +1,6 @@
 import BackupFormat
 import CommandLineInterface
+import Configuration
 import JSON
 import Support
 
@@ -9,18 +10,38 @@ struct ListCommand: CommandImplementation {
         let metadata = try environment.makeServices().metadata
         let names = try await metadata.directoryNames()
         let finished = try await mapInParallel(names, limit: 32) { try await metadata.exists($0) }
-        let (there, unfinished) = zip(names, finished).reduce(into: ([String](), [String]())) { lists, entry in
+        var (there, unfinished) = zip(names, finished).reduce(into: ([String](), [String]())) { lists, entry in
             if entry.1 { lists.0.append(entry.0) } else { lists.1.append(entry.0) }
+        }
+        if let collection = invocation.text("collection"), !collection.isEmpty {
+            there = try await having(collection, there, metadata, environment.logger)
+            unfinished = []
         }
         for name in unfinished {
             environment.logger.warn("\(name) is no finished backup; delete removes what is there")
         }
-        return CommandResult(([">> Backups:"] + there).joined(separator: "\n")) { writer in
+        let (shown, others) = (there, unfinished)
+        return CommandResult(([">> Backups:"] + shown).joined(separator: "\n")) { writer in
             try writer.object { writer in
-                try writer.member("backups") { try $0.array(there) { try $0.string($1) } }
-                try writer.memberIfSet("unfinished", unfinished)
+                try writer.member("backups") { try $0.array(shown) { try $0.string($1) } }
+                try writer.memberIfSet("unfinished", others)
             }
         }
+    }
+
+    /// Those backups that have a collection of this name: `coll` in any database, `db.coll` in that one.
+    private func having(
+        _ collection: String, _ backups: [String], _ metadata: MetadataStore, _ logger: Logger
+    ) async throws -> [String] {
+        try await mapInParallel(backups, limit: 8) { backup -> String? in
+            do {
+                let names = try await metadata.collectionNames(backup)
+                return names.contains { $0.collection == collection || $0.description == collection } ? backup : nil
+            } catch let error as BackupError where error.code == .corrupted {
+                logger.warn("backup \(backup) cannot be read: \(error)")
+                return nil
+            }
+        }.compactMap { $0 }
     }
 }
 
@@ -30,6 +51,12 @@ struct GetCommand: CommandImplementation {
         let name = invocation.text("name") ?? ""
         try BackupName.validateExisting(name)
         let metadata = try environment.makeServices().metadata
+        if invocation.flag("detail") {
+            let root = environment.configuration.milvus.storage.rootPath
+            try await metadata.printAll(of: name, milvusRoot: root, to: environment.output)
+            environment.output([UInt8(ascii: "\n")])
+            return .alreadyPrinted
+        }
         let backup = try await metadata.read(name, options: .withoutBinlogs)
         let brief = BackupBrief(backup: backup, metadataSize: try await metadata.metadataSize(name))
         return CommandResult(String(decoding: try brief.bytes(layout: .indented), as: UTF8.self)) {

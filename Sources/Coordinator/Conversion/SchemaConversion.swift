@@ -106,7 +106,16 @@ extension BackupFormat.FieldSchema {
     /// The bytes of the default value's `ValueField`; nil when there is none.
     fileprivate var serializedDefaultValue: [UInt8]? {
         if !defaultValueBase64.isEmpty { return base64Decoded(defaultValueBase64) }
-        return defaultValueProto.isEmpty ? nil : Array(defaultValueProto.utf8)
+        return defaultValueProto.isEmpty || hasDamagedDefaultValue ? nil : Array(defaultValueProto.utf8)
+    }
+
+    /// Whether the default value was written as raw bytes by an old version and is not what it was: bytes that are no UTF-8
+    /// have become U+FFFD. A text may have that character by itself.
+    var hasDamagedDefaultValue: Bool {
+        guard defaultValueBase64.isEmpty, defaultValueProto.unicodeScalars.contains("\u{fffd}") else { return false }
+        let bytes = Array(defaultValueProto.utf8)
+        let stringField: UInt8 = 6 << 3 | 2
+        return bytes.count < 2 || bytes[0] != stringField || Int(bytes[1]) != bytes.count - 2
     }
 }
 

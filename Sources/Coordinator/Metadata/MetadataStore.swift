@@ -1,6 +1,8 @@
 import BackupFormat
+import JSON
 import ObjectStorage
 import Support
+import Synchronization
 
 /// The metadata files of backups in the backup store.
 struct MetadataStore: Sendable {
@@ -77,6 +79,49 @@ struct MetadataStore: Sendable {
             return try MetadataReader.readLevels(
                 backup: sources[0], collections: sources[1], partitions: sources[2], segments: sources[3],
                 options: options)
+        }
+    }
+
+    /// The names of a backup's collections, without reading what the backup has of them.
+    func collectionNames(_ name: String) async throws -> [CollectionName] {
+        let key = BackupPaths(root: backupRoot, name: name).metadata(.collections)
+        do {
+            return try await store.getStreamed(key) { try MetadataReader.readCollections($0).map(\.qualifiedName) }
+        } catch let error as BackupError where error.code == .notFound {
+            // Readers need no more than full_meta.json, so others may have written no more.
+            return try await read(name, options: .withoutBinlogs).collections.map(\.qualifiedName)
+        }
+    }
+
+    /// Gives out everything that is recorded of a backup as one indented document, piece by piece: its logs may be a
+    /// million.
+    ///
+    /// - Parameter milvusRoot: root of the Milvus whose data it is; backups that have no `full_meta.json` need it.
+    func printAll(
+        of name: String, milvusRoot: String, to output: @escaping @Sendable ([UInt8]) -> Void
+    ) async throws {
+        let key = BackupPaths(root: backupRoot, name: name).metadata(.full)
+        guard try await store.head(key) != nil else {
+            let backup = try await read(name, options: .everything)
+            return try await onDedicatedThread {
+                let writer = MetadataWriter(milvusRoot: milvusRoot)
+                try writer.write(.full, of: backup, layout: .indented, to: output)
+            }
+        }
+        // Damage shows now, and not in the middle of the output.
+        _ = try await read(name, options: .withoutBinlogs)
+        let sent = Mutex(0)
+        try await store.getStreamed(key) { source in
+            // After a connection that broke it begins anew: what is out already is passed over.
+            var rest = sent.withLock { $0 }
+            var indenter = JSONIndenter()
+            while let piece = try source() {
+                let text = indenter.indent(piece)
+                let new = text.dropFirst(rest)
+                rest -= text.count - new.count
+                if !new.isEmpty { output(Array(new)) }
+                sent.withLock { $0 += new.count }
+            }
         }
     }
 

@@ -27,7 +27,8 @@ struct CreateBody: Sendable {
         if let format = try body.text("format"), !["auto", "binlog"].contains(format) {
             throw BackupError(.invalidArgument, "invalid format \(format), only support auto, binlog")
         }
-        for key in ["rbac", "with_index_extra"] where try body.bool(key) ?? false {
+        request.includesRBAC = try body.bool("rbac") ?? false
+        for key in ["with_index_extra"] where try body.bool(key) ?? false {
             throw BackupError(.unsupported, "\(key) is not supported yet")
         }
     }
@@ -83,7 +84,9 @@ struct RestoreBody: Sendable {
             throw BackupError(
                 .invalidArgument, "drop_exist_collection and skip_create_collection cannot be true at the same time")
         }
-        for key in ["rbac", "truncateBinlogByTs"] where try body.bool(key) ?? false {
+        request.restoresRBAC = try body.bool("rbac") ?? false
+        request.usesImportJobs = try body.bool("useV2Restore") ?? false
+        for key in ["truncateBinlogByTs"] where try body.bool(key) ?? false {
             throw BackupError(.unsupported, "\(key) is not supported yet")
         }
         if let keys = try body.stringMap("ezkMapping"), !keys.isEmpty {

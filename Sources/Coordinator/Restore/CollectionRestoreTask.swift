@@ -15,7 +15,7 @@ struct CollectionRestoreTask: Sendable {
     let server: ServerInfo
     let context: JobContext
     let dispatcher: Dispatcher
-    let importer: Importer
+    let way: ImportWay
 
     private var timer: PhaseTimer { context.timer }
     private var milvus: MilvusClient { context.milvus }
@@ -52,6 +52,11 @@ struct CollectionRestoreTask: Sendable {
         guard !request.skipsCreation else { return }
         if request.dropsExistingCollections {
             try await milvus.dropCollection(target.collection, database: target.database)
+        }
+        for field in source.schema.fields where field.hasDamagedDefaultValue {
+            context.logger.warn(
+                "the default value of a field is damaged in this old backup and not restored",
+                ["collection": target, "field": field.name])
         }
         let creation = CollectionCreation(source, target: target, server: server, changes: request.changes)
         try await milvus.createCollection(creation.request, database: target.database)
@@ -118,19 +123,21 @@ struct CollectionRestoreTask: Sendable {
     private func restore(_ imports: ImportPlan, stagedBy staging: Staging?, at paths: BackupPaths) async throws {
         if let staging { await staging.announce(imports.units) }
         let earlier = try await earlierImports()
-        for stage in imports.stages {
+        for stage in way.batches(of: imports) {
             // While Milvus imports some, others are being staged.
-            try await forEachInParallel(stage, limit: 64) { unit in
-                try await staging?.stage(unit)
-                try await importer.run(unit, into: target, from: paths, ignoring: earlier)
-                context.monitor.advance(target, by: unit.size)
+            try await forEachInParallel(stage, limit: 64) { batch in
+                if let staging {
+                    try await forEachInParallel(batch.units, limit: 16) { try await staging.stage($0) }
+                }
+                try await way.run(batch, into: target, from: paths, ignoring: earlier)
+                context.monitor.advance(target, by: batch.size)
             }
         }
     }
 
     /// Imports of the same backup into a collection that was there before must not be taken for this restore's.
     private func earlierImports() async throws -> Set<Int64> {
-        guard request.skipsCreation else { return [] }
+        guard request.skipsCreation, !way.usesJobs else { return [] }
         let tasks = try await milvus.listImportTasks(of: target.collection, database: target.database)
         return Set(tasks.map(\.id))
     }

@@ -101,7 +101,7 @@ struct ImportPatience: Sendable {
     private static let longestPause = Duration.seconds(2)
 
     private var pause = Duration.milliseconds(50)
-    private var last: (state: Int32, progress: Int)?
+    private var last: (state: String, progress: Int)?
     private var lastChange: ContinuousClock.Instant
     private var lastWarning: ContinuousClock.Instant
 
@@ -111,6 +111,10 @@ struct ImportPatience: Sendable {
     }
 
     mutating func next(state: Int32, progress: Int, now: ContinuousClock.Instant) -> Step {
+        next(state: String(state), progress: progress, now: now)
+    }
+
+    mutating func next(state: String, progress: Int, now: ContinuousClock.Instant) -> Step {
         if last.map({ $0 != (state, progress) }) ?? true {
             last = (state, progress)
             lastChange = now

@@ -37,13 +37,14 @@ struct RestoreJob: Sendable {
     private func restore(
         _ selection: RestoreSelection, _ imports: [ImportPlan?], _ server: ServerInfo, _ dispatcher: Dispatcher
     ) async throws -> [CollectionName] {
+        if request.restoresRBAC { try await restoreRBAC(selection.rbac) }
         try await timer.measureMilvus(.createCollections) { try await createDatabases(of: selection) }
-        let importer = Importer(context: context)
+        let way = ImportWay(context, server, wantsJobs: request.usesImportJobs && !request.metaOnly)
         let limit = context.configuration.restore.concurrentCollections
         return try await mapInParallel(Array(zip(selection.items, imports)), limit: limit) { item, imports in
             let task = CollectionRestoreTask(
                 item: item, imports: imports, request: request, server: server, context: context,
-                dispatcher: dispatcher, importer: importer)
+                dispatcher: dispatcher, way: way)
             try await task.run()
             return item.target
         }
@@ -79,6 +80,7 @@ struct RestoreJob: Sendable {
         let selection = try RestoreSelection(backup, request: request)
         context.monitor.plan(selection.items.map(\.target))
         let imports = try selection.items.map { try importPlan(of: $0.source) }
+        if request.restoresRBAC { try server.checkRBAC() }
         try selection.check(server)
         try await timer.measureMilvus(.checkName) {
             try await checkExistence(of: selection.items.map(\.target), server)
@@ -133,6 +135,24 @@ struct RestoreJob: Sendable {
                 }
             }
         }
+    }
+
+    /// Makes what is missing. Who is there already keeps password, roles and rights.
+    private func restoreRBAC(_ recorded: RBACMetadata?) async throws {
+        guard let recorded else {
+            return logger.warn("the backup has no users and roles: it was made without --rbac")
+        }
+        let missing = try await timer.measureMilvus(.createCollections) {
+            let missing = recorded.missing(in: RBACMetadata(try await milvus.backUpRBAC()))
+            if missing != RBACMetadata() { try await milvus.restoreRBAC(Milvus.RBACMeta(missing)) }
+            return missing
+        }
+        logger.info(
+            "users and roles restored",
+            [
+                "users": missing.users.count, "roles": missing.roles.count, "grants": missing.grants.count,
+                "privilege_groups": missing.privilegeGroups.count,
+            ])
     }
 
     private func createDatabases(of selection: RestoreSelection) async throws {

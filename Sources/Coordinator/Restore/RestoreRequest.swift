@@ -24,6 +24,10 @@ struct RestoreRequest: Sendable {
     var restoresAliases = true
     /// Whether collections that were loaded are loaded again.
     var loads = false
+    /// Whether users, roles and rights that are not there are made.
+    var restoresRBAC = false
+    /// Whether Milvus is to import many directories in one job, where it can.
+    var usesImportJobs = false
 }
 
 /// What of a schema is not restored as it was.

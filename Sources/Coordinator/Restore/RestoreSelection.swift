@@ -14,11 +14,14 @@ struct RestoreSelection: Sendable {
     var databases: [String]
     /// What those that the backup knows are made with, by the name they will have.
     var databaseProperties: [String: [KeyValuePair]] = [:]
+    /// Users, roles and rights; nil when the backup has none.
+    var rbac: RBACMetadata?
 
     /// - Throws: `notFound` when a collection was named that the backup does not have; `invalidArgument` when two
     ///   collections would get the same name.
     init(_ backup: BackupInfo, request: RestoreRequest) throws(BackupError) {
         try RestoreSelection.checkNames(request.sourceFilter, backup)
+        rbac = backup.rbac
         items = backup.collections.filter { request.sourceFilter.includes($0.qualifiedName) }.flatMap { collection in
             request.mapper.targets(of: collection.qualifiedName)
                 .filter(request.targetFilter.includes)
@@ -33,6 +36,7 @@ struct RestoreSelection: Sendable {
                 databaseProperties[name] = database.properties
             }
         }
+        try RestoreSelection.checkDatabases(request.targetFilter, Set(recorded + items.map(\.target.database)))
         var seen: Set = [CollectionName.defaultDatabase]
         databases = (recorded + items.map(\.target.database)).filter { seen.insert($0).inserted }
     }
@@ -73,6 +77,18 @@ struct RestoreSelection: Sendable {
                     .notFound, "no collection of the backup becomes \(name)",
                     hint: "--filter of restore chooses by the names after renaming")
             }
+        }
+    }
+
+    /// A filter that chooses nothing of a database is a mistake: to restore nothing would look like a success.
+    ///
+    /// - Parameter chosen: the databases of which something is restored.
+    private static func checkDatabases(_ filter: CollectionFilter, _ chosen: Set<String>) throws(BackupError) {
+        let names = Set(chosen.map { CollectionName.databaseName($0) })
+        for database in filter.namedDatabases where !names.contains(database) {
+            throw BackupError(
+                .notFound, "nothing of the backup is restored into database \(database), which the filter names",
+                hint: "--filter of restore chooses by the names after renaming")
         }
     }
 

@@ -16,7 +16,7 @@ package struct WorkerEquipment: Sendable {
     /// What the handshake compares.
     package let descriptions: [StoreDescription]
     /// One for the whole process.
-    private let copier: ObjectCopier
+    package let copier: ObjectCopier
     private let logger: Logger
 
     /// - Parameter concurrency: objects in flight.

@@ -39,6 +39,12 @@ final class FakeMilvus: HTTPClient {
         var calls: [Call] = []
         var tasks: [Milvus.ImportTask] = []
         var nextID: Int64 = 9000
+        /// Users, roles and rights.
+        var rbac = Milvus.RBACMeta()
+        /// What the REST interface answers, by the last words of the path and what was sent; nil for no such route.
+        var rest: @Sendable (_ path: String, _ body: String) -> String? = { _, _ in nil }
+        /// What was sent to the REST interface.
+        var posts: [(path: String, body: String)] = []
         /// Asked before each call; `index` counts those of the same method from 0.
         var trouble: @Sendable (_ call: Call, _ index: Int) -> Trouble? = { _, _ in nil }
     }
@@ -64,6 +70,9 @@ final class FakeMilvus: HTTPClient {
     func send(_ request: HTTPRequest) async throws -> HTTPResponse {
         try Task.checkCancellation()
         guard case .bytes(let body) = request.body else { return HTTPResponse(status: 404) }
+        if let range = request.url.firstRange(of: "/v2/vectordb/") {
+            return post(String(request.url[range.upperBound...]), String(decoding: body, as: UTF8.self))
+        }
         let call = Call(
             method: String(request.url.split(separator: "/").last ?? ""),
             database: request.headers.first { $0.name == "dbname" }?.value ?? "default",
@@ -83,6 +92,20 @@ final class FakeMilvus: HTTPClient {
             guard let answer else { return HTTPResponse(status: 200, headers: ["grpc-status": "12"]) }
             return success(answer)
         }
+    }
+
+    private func post(_ path: String, _ body: String) -> HTTPResponse {
+        let answer = state.withLock { state in
+            state.posts.append((path, body))
+            return state.rest(path, body)
+        }
+        guard let answer else { return HTTPResponse(status: 404) }
+        return HTTPResponse(status: 200, headers: ["content-type": "application/json"], body: Array(answer.utf8))
+    }
+
+    /// The bodies that were sent to a route of the REST interface.
+    func posts(to path: String) -> [String] {
+        state.withLock { $0.posts.filter { $0.path == path }.map(\.body) }
     }
 
     func download(_ request: HTTPRequest, into pipe: BytePipe) async throws -> HTTPResponse {
@@ -124,6 +147,15 @@ extension FakeMilvus {
             var response = Milvus.ListDatabasesResponse()
             response.names = state.databases.keys.sorted()
             return response.serialized()
+        case "DescribeDatabase":
+            var response = Milvus.DescribeDatabaseResponse()
+            response.name = try Milvus.DescribeDatabaseRequest(serialized: call.message).name
+            return response.serialized()
+        case "BackupRBAC":
+            var response = Milvus.BackupRBACResponse()
+            response.meta = state.rbac
+            return response.serialized()
+        case "RestoreRBAC": return []
         case "CreateDatabase":
             state.databases[try Milvus.CreateDatabaseRequest(serialized: call.message).name] = [:]
             return []

@@ -24,7 +24,7 @@ import Testing
         #expect(
             Self.leaves == [
                 ["create"], ["restore"], ["list"], ["get"], ["delete"], ["check"], ["server"], ["config", "show"],
-                ["config", "migrate"], ["completion"], ["version"],
+                ["config", "migrate"], ["l0compact"], ["migrate"], ["completion"], ["version"],
             ])
     }
 
@@ -79,7 +79,7 @@ import Testing
 
     @Test(arguments: [
         (["version"], 0), (["--help"], 0), (["help", "create"], 0), (["nonsense"], 2), (["create", "--nonsense"], 2),
-        (["list", "--config", "/nowhere/no-such-file.yaml"], 1),
+        (["list", "--config", "/nowhere/no-such-file.yaml"], 1), (["migrate", "-n", "nightly", "-c", "in01"], 1),
     ])
     func exitCodesTellHowItWent(_ arguments: [String], _ code: Int) async {
         #expect(await Program(arguments: arguments).run().rawValue == Int32(code))

@@ -69,7 +69,32 @@ import Testing
         #expect(error?.code == .usage && error?.message.contains("serial_flush") == true)
     }
 
+    @Test func formatsThatAreNotThereAreTold() throws {
+        for words in [["--format", "auto"], ["--format=binlog"], ["--format", ""]] {
+            #expect(throws: Never.self) { try BackupRequest(invocation(["create"] + words)) }
+        }
+        let snapshot = #expect(throws: BackupError.self) { try backup("--format", "snapshot") }
+        #expect(snapshot?.code == .unsupported && snapshot?.hint == "use --format binlog")
+        let unknown = #expect(throws: BackupError.self) { try backup("--format", "tape") }
+        #expect(unknown?.code == .usage && unknown?.message == "invalid format tape, only support auto, binlog")
+    }
+
+    @Test func usersAndRolesAreRecordedOnDemand() throws {
+        #expect(try !backup().includesRBAC && backup("--rbac").includesRBAC)
+        #expect(try !restore().restoresRBAC && restore("--rbac").restoresRBAC)
+    }
+
+    @Test func whatOnlyEtcdKnowsIsNotRecordedYet() {
+        let error = #expect(throws: BackupError.self) { try backup("--backup_index_extra") }
+        #expect(error?.code == .unsupported)
+    }
+
     // MARK: restore
+
+    @Test func importJobsAreUsedOnDemand() throws {
+        #expect(try !restore().usesImportJobs && restore("--use_v2_restore").usesImportJobs)
+        #expect(try restore("--use-v2-restore=true").usesImportJobs)
+    }
 
     @Test func aRestoreNeedsANameThatIsNoPath() throws {
         for name in ["", "../x", "a/b", "."] {

@@ -103,6 +103,22 @@ import Testing
         #expect(error?.hint?.contains("after renaming") == true)
     }
 
+    @Test func aFilterThatChoosesNothingIsRefused() throws {
+        for rules in ["shp.*", "default.*,shp.*", "shop.*,nothing."] {
+            let error = #expect(throws: BackupError.self) {
+                try select { $0.targetFilter = try CollectionFilter(rules: rules) }
+            }
+            #expect(error?.code == .notFound, "\(rules)")
+        }
+        // A database that has a new name is not called by the old one.
+        #expect(throws: BackupError.self) {
+            try select {
+                $0.mapper = try NameMapper(renames: "shop.*:market.*")
+                $0.targetFilter = try CollectionFilter(rules: "shop.*")
+            }
+        }
+    }
+
     @Test func recordedDatabasesAreMadeOnceAndTheDefaultNever() throws {
         let backup = Self.backup(databases: ["default", "empty", "shop", ""])
         #expect(try select(backup).databases == ["empty", "shop"])

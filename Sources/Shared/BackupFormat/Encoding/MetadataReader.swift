@@ -20,6 +20,14 @@ package enum MetadataReader {
         try read(.backup, source, .summary)
     }
 
+    /// Reads `collection_meta.json`, which all versions have written: the collections without their partitions.
+    package static func readCollections(_ source: @escaping Source) throws -> [CollectionBackup] {
+        var options = MetadataReadOptions.withoutBinlogs
+        options.skipsPartitions = true
+        let level: Level<CollectionBackup> = try read(.collections, source, options)
+        return level.infos
+    }
+
     /// Puts a backup together from the four files that all versions have written.
     ///
     /// Segments belong to the partition with the same collection and partition id, partitions to the collection with

@@ -10,9 +10,10 @@ package struct MetadataWriter: Sendable {
 
     /// Writes one file, a piece of some 64 KiB after the other, to `sink`. It may block the thread.
     package func write(
-        _ file: MetadataFile, of backup: BackupInfo, to sink: @escaping ([UInt8]) throws -> Void
+        _ file: MetadataFile, of backup: BackupInfo, layout: JSONWriter.Layout = .compact,
+        to sink: @escaping ([UInt8]) throws -> Void
     ) throws {
-        var writer = JSONWriter(sink: sink)
+        var writer = JSONWriter(layout: layout, sink: sink)
         try writer.beginObject()
         switch file {
         case .full: try writeMembers(of: backup, isFull: true, to: &writer)

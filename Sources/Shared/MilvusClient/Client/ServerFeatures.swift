@@ -23,11 +23,14 @@ package struct ServerFeatures: OptionSet, Sendable, Hashable {
     package static let importJobs = ServerFeatures(rawValue: 1 << 9)
     /// Fields can be added to a collection.
     package static let addCollectionField = ServerFeatures(rawValue: 1 << 10)
+    /// Users, roles and rights can be read and made as a whole.
+    package static let rbacBackup = ServerFeatures(rawValue: 1 << 11)
 
     /// The first version that has a feature, and the first that has it no longer.
     static let table: [(feature: ServerFeatures, since: ServerVersion, until: ServerVersion?)] = [
         (.importJobs, ServerVersion(2, 4, 0), nil),
         (.describeDatabase, ServerVersion(2, 4, 3), nil),
+        (.rbacBackup, ServerVersion(2, 4, 10), nil),
         (.replicateMessage, ServerVersion(2, 5, 0), ServerVersion(2, 6, 0)),
         (.segmentDescription, ServerVersion(2, 5, 8), nil),
         (.addCollectionField, ServerVersion(2, 6, 0), nil),

@@ -1,0 +1,112 @@
+import BackupFormat
+import CommandLineInterface
+import JSON
+import Support
+
+/// A command that a running server carries out: its results are those of the command itself.
+struct RemoteCommand: Sendable {
+    let server: RemoteServer
+    var logger = Logger.silent
+    var liveLine: LiveLine?
+    /// Between two questions how a job stands.
+    var pause = Duration.seconds(1)
+
+    /// - Throws: `usage` for a command that a server cannot carry out.
+    func run(_ invocation: Invocation) async throws -> CommandResult {
+        switch invocation.path {
+        case ["create"]: return try await create(invocation)
+        case ["restore"]: return try await restore(invocation)
+        case ["list"]: return try await list(invocation)
+        case ["get"]: return try await get(invocation)
+        case ["delete"]: return try await delete(invocation)
+        default:
+            throw BackupError(
+                .usage, "\(invocation.path.joined(separator: " ")) cannot be done by a server: leave out --server")
+        }
+    }
+
+    // MARK: Stored backups
+
+    private func list(_ invocation: Invocation) async throws -> CommandResult {
+        let collection = invocation.text("collection") ?? ""
+        let query = collection.isEmpty ? [] : [("collection_name", collection)]
+        let names =
+            try await server.ask("GET", "/list", query).array("data")?.compactMap { try $0.string("name") } ?? []
+        return CommandResult(([">> Backups:"] + names).joined(separator: "\n")) { writer in
+            try writer.object { try $0.member("backups") { try $0.array(names) { try $0.string($1) } } }
+        }
+    }
+
+    private func get(_ invocation: Invocation) async throws -> CommandResult {
+        try RemoteBodies.refuse(["detail"], invocation)
+        let name = try name(invocation)
+        let data = try await server.ask("GET", "/get_backup", [("backup_name", name)])["data"] ?? .null
+        let text = try JSONWriter.bytes(layout: .indented) { try $0.value(data) }
+        return CommandResult(String(decoding: text, as: UTF8.self)) { try $0.value(data) }
+    }
+
+    private func delete(_ invocation: Invocation) async throws -> CommandResult {
+        let name = try name(invocation)
+        try await server.ask("DELETE", "/delete", [("backup_name", name)])
+        return CommandResult("delete backup done") { try $0.object { try $0.member("name", name) } }
+    }
+
+    private func name(_ invocation: Invocation) throws -> String {
+        let name = invocation.text("name") ?? ""
+        try BackupName.validateExisting(name)
+        return name
+    }
+
+    // MARK: Jobs
+
+    private func create(_ invocation: Invocation) async throws -> CommandResult {
+        let body = try RemoteBodies.create(invocation)
+        let start = ContinuousClock.now
+        let id = try await server.ask("POST", "/create", body: body).string("requestId") ?? ""
+        let data = try await wait(for: id, "/get_backup", [("backup_id", id)])
+        return result("create backup success\n", start, "backup", data)
+    }
+
+    private func restore(_ invocation: Invocation) async throws -> CommandResult {
+        let body = try RemoteBodies.restore(invocation)
+        let start = ContinuousClock.now
+        let id = try await server.ask("POST", "/restore", body: body)["data"]?.string("id") ?? ""
+        let data = try await wait(for: id, "/get_restore", [("id", id)])
+        return result("", start, "restore", data)
+    }
+
+    private func result(
+        _ text: String, _ start: ContinuousClock.Instant, _ key: String, _ data: JSONValue
+    ) -> CommandResult {
+        let seconds = (ContinuousClock.now - start).seconds
+        return CommandResult("\(text)duration:\(formatted(seconds, decimals: 2)) s") { writer in
+            try writer.object { writer in
+                try writer.member(key) { try $0.value(data) }
+                try writer.member("seconds") { try $0.double(seconds) }
+            }
+        }
+    }
+
+    /// Asks how a job stands until it has ended, and shows it. When this process is stopped, so is the job.
+    private func wait(for id: String, _ path: String, _ query: [(String, String)]) async throws -> JSONValue {
+        guard !id.isEmpty else { throw BackupError(.protocolViolation, "the server names no job") }
+        defer { liveLine?.clear() }
+        do {
+            while true {
+                let data = try await server.ask("GET", path, query)["data"] ?? .null
+                let state = JobState(rawValue: Int32(clamping: try data.int64("state_code") ?? 0))
+                if state == .success { return data }
+                if state == .failed {
+                    throw BackupError(.remoteFailure, try data.string("errorMessage") ?? "the job has failed")
+                }
+                let progress = "job \(id): \(try data.int64("progress") ?? 0) %"
+                if let liveLine { liveLine.show(progress) } else { logger.info(progress) }
+                try await Task.sleep(for: pause)
+            }
+        } catch  where Task.isCancelled {
+            // In a task of its own: this one does nothing any more.
+            await Task { _ = try? await server.ask("POST", "/cancel", body: .object([.init("id", .string(id))])) }.value
+            throw BackupError(.canceled, "canceled")
+        }
+    }
+}
