@@ -23,6 +23,7 @@ struct APIService: Sendable {
         case "/get_backup": ["GET": getBackup]
         case "/delete": ["DELETE": delete]
         case "/restore": ["POST": restore]
+        case "/restore_secondary": ["POST": restoreSecondary]
         case "/get_restore": ["GET": getRestore]
         case "/cancel": ["POST": cancel]
         default: nil
