@@ -121,9 +121,11 @@ struct CollectionRestoreTask: Sendable {
         for stage in imports.stages {
             // While Milvus imports some, others are being staged.
             try await forEachInParallel(stage, limit: 64) { unit in
-                try await staging?.stage(unit)
+                // To stage it is half of the way.
+                let (monitor, target) = (context.monitor, target)
+                try await staging?.stage(unit) { monitor.advance(target, by: $0 / 2) }
                 try await importer.run(unit, into: target, from: paths, ignoring: earlier)
-                context.monitor.advance(target, by: unit.size)
+                monitor.advance(target, by: staging == nil ? unit.size : unit.size - unit.size / 2)
             }
         }
     }
