@@ -75,9 +75,7 @@ extension APIService {
                 .notFound,
                 body.id.isEmpty ? "backup \(body.backupName) is not being made" : "no running job with id \(body.id)")
         }
-        var reply = APIReply(requestID: call.id, message: "success")
-        reply.hasData = false
-        return reply
+        return APIReply(requestID: call.id, message: "success")
     }
 
     private func context(id: String, for body: CreateBody) throws -> JobContext {

@@ -116,9 +116,7 @@ extension APIService {
                 BackupError(.notFound, "backup \(name) not found"), requestID: call.id, code: .notFound)
         }
         await jobs.forget(subject)
-        var reply = APIReply(requestID: call.id, message: "success")
-        reply.hasData = false
-        return reply
+        return APIReply(requestID: call.id, message: "success")
     }
 
     func brief(_ entry: JobRegistry.Entry) async throws -> @Sendable (inout JSONWriter) throws -> Void {
