@@ -57,7 +57,6 @@ struct CreateBody: Sendable {
 /// The body of `POST /restore`.
 struct RestoreBody: Sendable {
     var request: RestoreRequest
-    var requestID: String
     /// Empty for one that is generated.
     var id: String
     var isAsynchronous: Bool
@@ -69,7 +68,6 @@ struct RestoreBody: Sendable {
     init(_ body: JSONValue) throws {
         request = RestoreRequest(backupName: try body.string("backup_name") ?? "")
         try BackupName.validateExisting(request.backupName)
-        requestID = try body.string("requestId") ?? ""
         id = try body.string("id") ?? ""
         isAsynchronous = try body.bool("async") ?? false
         bucket = try body.text("bucket_name")
@@ -94,8 +92,9 @@ struct RestoreBody: Sendable {
     }
 
     private func readUnused(_ body: JSONValue) throws {
-        // Neither changes anything: the way of importing follows from the server, and Milvus checks its quota itself.
-        _ = try (body.bool("useV2Restore"), body.bool("skipImportDiskQuotaCheck"))
+        // The first is read before all others. The others change nothing: the way of importing follows from the server, and
+        // Milvus checks its quota itself.
+        _ = try (body.string("requestId"), body.bool("useV2Restore"), body.bool("skipImportDiskQuotaCheck"))
         for key in ["rbac", "truncateBinlogByTs"] where try body.bool(key) ?? false {
             throw BackupError(.unsupported, "\(key) is not supported yet")
         }

@@ -41,7 +41,6 @@ extension APIService {
     func restore(_ call: APICall) async throws -> APIReply {
         let body = try call.body(RestoreBody.init)
         let id = body.id.isEmpty ? BackupName.generatedRestoreID(at: .now()) : body.id
-        let requestID = body.requestID.isEmpty ? call.id : body.requestID
         let context = try context(id: id, for: body)
         guard try await context.services.metadata.exists(body.request.backupName) else {
             throw BackupError(.invalidArgument, "backup \(body.request.backupName) not found")
@@ -55,7 +54,7 @@ extension APIService {
         if !body.isAsynchronous, entry.state != .success { throw BackupError(.remoteFailure, entry.message) }
         let view = RestoreView(entry)
         return APIReply(
-            requestID: requestID,
+            requestID: call.id,
             message: body.isAsynchronous ? "restore backup is executing asynchronously" : "success",
             data: { try view.write(to: &$0) })
     }

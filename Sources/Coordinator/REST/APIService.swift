@@ -49,7 +49,7 @@ struct APIService: Sendable {
         if path == "/check" { return await check(request) }
         guard let handlers = handlers(of: path) else { return .text("404 page not found", status: 404) }
         guard let handler = handlers[request.method] else { return Self.wrongMethod(request, handlers.keys.sorted()) }
-        let given = request.givenRequestID
+        let given = path == "/restore" ? request.requestIDOfRestore : request.givenRequestID
         let call = APICall(request: request, id: given.isEmpty ? UUID().uuidString.lowercased() : given)
         do {
             var reply = try await reply(handler, call)
