@@ -4,7 +4,7 @@ SWIFT_BUILD := swift build -c release --static-swift-stdlib
 SOURCES := Package.swift Sources Tests
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo bench test test-unit test-integration lint format install clean
+.PHONY: help bootstrap build demo bench test test-unit test-integration test-long lint format install clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,7 @@ build: ## Build .build/release/milvus-backup and .build/release/milvus-backup-ag
 	@scripts/bootstrap --build
 	$(SWIFT_BUILD) --product milvus-backup
 	$(SWIFT_BUILD) --product milvus-backup-agent
+	@scripts/swagger-ui || echo "make: without Swagger UI the page /api/v1/docs/index.html is a plain one"
 
 demo: build ## Back a real Milvus up with two agents, restore it into another one, compare every row
 	@scripts/demo
@@ -32,6 +33,9 @@ test-unit: ## The Swift tests alone
 test-integration: ## The tests of the built programs alone
 	@scripts/test integration
 
+test-long: ## The tests of the built programs that take minutes
+	@scripts/test integration -- -m long
+
 lint: ## Check the layout of all Swift sources
 	swift format lint --strict --parallel --recursive $(SOURCES)
 
@@ -42,6 +46,9 @@ PREFIX ?= /usr/local
 install: ## Install the built programs below PREFIX (/usr/local), and the systemd units (DESTDIR is respected)
 	install -D -m 755 .build/release/milvus-backup $(DESTDIR)$(PREFIX)/bin/milvus-backup
 	install -D -m 755 .build/release/milvus-backup-agent $(DESTDIR)$(PREFIX)/bin/milvus-backup-agent
+	if [ -d .build/swagger-ui ]; then \
+	    install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/milvus-backup/swagger-ui .build/swagger-ui/*; \
+	fi
 	for unit in server agent; do \
 	    install -d $(DESTDIR)$(PREFIX)/lib/systemd/system; \
 	    sed 's|/usr/local/bin|$(PREFIX)/bin|' deploy/systemd/milvus-backup-$$unit.service \

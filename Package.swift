@@ -24,11 +24,12 @@ func system(_ name: String, pkgConfig: String, package: String) -> Target {
         providers: [.apt([package])])
 }
 
-func program(_ name: String, _ dependencies: [String]) -> Target {
+func program(_ name: String, _ dependencies: [String], resources: [Resource]? = nil) -> Target {
     .executableTarget(
         name: name,
         dependencies: dependencies.map { .byName(name: $0) },
         path: "Sources/\(name)",
+        resources: resources,
         swiftSettings: settings)
 }
 
@@ -93,7 +94,9 @@ let package = Package(
                 "BackupFormat", "Configuration", "ShardProtocol", "ShardTransport", "ShardScheduling", "CopyWorker",
                 "ConfiguredStores",
                 "ConfiguredWorker",
-            ]),
+            ],
+            // A link to docs/openapi.yaml.
+            resources: [.embedInCode("REST/openapi.yaml")]),
         program(
             "Agent",
             [

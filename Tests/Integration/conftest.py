@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from testkit import data, programs  # noqa: E402
 from testkit.layout import HOST, Layout  # noqa: E402
+from testkit.management import Management  # noqa: E402
 from testkit.objects import Bucket  # noqa: E402
 from testkit.processes import wait_until  # noqa: E402
 from testkit.proxy import Proxy  # noqa: E402
@@ -252,3 +253,17 @@ def proxy():
     yield make
     for each in proxies:
         each.close()
+
+
+@pytest.fixture
+def management():
+    """A management port that can pause garbage collection."""
+    server = Management()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+# MARK: the REST interface
+
+from rest_fixtures import api, notes_backup, shop_backup, site  # noqa: E402, F401

@@ -1,8 +1,6 @@
 """Interruptions and things in the way: what a user finds afterwards."""
 
-import http.server
 import signal
-import threading
 
 import pytest
 from testkit import backups, data, programs
@@ -10,42 +8,6 @@ from testkit.compare import compare
 from testkit.digest import digest
 from testkit.objects import Bucket
 from testkit.processes import wait_until
-
-
-class Management(http.server.ThreadingHTTPServer):
-    """A management port that knows how to pause garbage collection, as Milvus 2.3.6 does and 2.3.5 does not."""
-
-    def __init__(self):
-        requests = self.requests = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                requests.append(self.path)
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(b'{"msg": "OK"}')
-
-            def log_message(self, *_):
-                pass
-
-        super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def endpoint(self):
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def calls(self):
-        """What was asked for, in short: pause or resume."""
-        return [path.split("?")[0].rsplit("/", 1)[1] for path in self.requests]
-
-
-@pytest.fixture
-def management():
-    server = Management()
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

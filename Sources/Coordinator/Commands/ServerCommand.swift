@@ -14,7 +14,8 @@ struct ServerCommand: CommandImplementation {
         let services = try environment.makeServices()
         let pool = try await WorkerPool.open(listen: environment.configuration.coordinator.listen, services: services)
         let service = APIService(
-            services: services, pool: pool, guardian: APIGuardian(settings, address: address))
+            services: services, pool: pool, guardian: APIGuardian(settings, address: address),
+            documentation: APIDocumentation(basePath: settings.swaggerBasePath, logger: logger))
         do {
             let server = try await HTTPServer(configuration(settings, address), logger: logger.labeled("http")) {
                 await service.respond(to: $0)

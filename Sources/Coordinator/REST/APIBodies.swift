@@ -31,10 +31,14 @@ struct CreateBody: Sendable {
         for key in ["with_index_extra"] where try body.bool(key) ?? false {
             throw BackupError(.unsupported, "\(key) is not supported yet")
         }
+        // These change nothing: the header names the request, and a pause is renewed as long as it is needed.
+        _ = try (body.string("requestId"), body.int64("gc_pause_seconds"))
     }
 
     private static func filter(_ body: JSONValue) throws -> CollectionFilter {
-        if let filter = try body.object("filter") { return try CollectionFilter(collectionsByDatabase: filter) }
+        if let filter = try body.object("filter"), try !filter.members("filter").isEmpty {
+            return try CollectionFilter(collectionsByDatabase: filter)
+        }
         return try body.sourceFilter()
     }
 
@@ -54,7 +58,6 @@ struct CreateBody: Sendable {
 /// The body of `POST /restore`.
 struct RestoreBody: Sendable {
     var request: RestoreRequest
-    var requestID: String
     /// Empty for one that is generated.
     var id: String
     var isAsynchronous: Bool
@@ -66,7 +69,6 @@ struct RestoreBody: Sendable {
     init(_ body: JSONValue) throws {
         request = RestoreRequest(backupName: try body.string("backup_name") ?? "")
         try BackupName.validateExisting(request.backupName)
-        requestID = try body.string("requestId") ?? ""
         id = try body.string("id") ?? ""
         isAsynchronous = try body.bool("async") ?? false
         bucket = try body.text("bucket_name")
@@ -86,14 +88,20 @@ struct RestoreBody: Sendable {
         }
         request.restoresRBAC = try body.bool("rbac") ?? false
         request.usesImportJobs = try body.bool("useV2Restore") ?? false
+        try readUnused(body)
+        guard RestoreBody.isPathSafe(id) else {
+            throw BackupError(.invalidArgument, "id: only letters, digits, - and _ are allowed, at most 128 of them")
+        }
+    }
+
+    private func readUnused(_ body: JSONValue) throws {
+        // The first is read before all others. The other changes nothing: Milvus checks its quota itself.
+        _ = try (body.string("requestId"), body.bool("skipImportDiskQuotaCheck"))
         for key in ["truncateBinlogByTs"] where try body.bool(key) ?? false {
             throw BackupError(.unsupported, "\(key) is not supported yet")
         }
         if let keys = try body.stringMap("ezkMapping"), !keys.isEmpty {
             throw BackupError(.unsupported, "ezkMapping is not supported yet")
-        }
-        guard RestoreBody.isPathSafe(id) else {
-            throw BackupError(.invalidArgument, "id: only letters, digits, - and _ are allowed, at most 128 of them")
         }
     }
 
@@ -114,7 +122,7 @@ struct RestoreBody: Sendable {
         } else {
             request.mapper = try NameMapper(suffix: suffix)
         }
-        if let filter = body["db_collections_after_rename"] {
+        if let filter = body.chosen("db_collections_after_rename") {
             request.targetFilter = try CollectionFilter(
                 databaseCollections: filter, name: "db_collections_after_rename")
         }
@@ -146,15 +154,52 @@ struct RestoreBody: Sendable {
 extension JSONValue {
     /// `db_collections` goes before `collection_names`.
     fileprivate func sourceFilter() throws -> CollectionFilter {
-        if let databases = self["db_collections"] {
+        if let databases = chosen("db_collections") {
             return try CollectionFilter(databaseCollections: databases, name: "db_collections")
         }
         return try CollectionFilter(collectionNames: try strings("collection_names") ?? [])
+    }
+
+    /// A choice of collections; nil for one that is empty, which clients send who always send all keys.
+    fileprivate func chosen(_ key: String) -> JSONValue? {
+        switch self[key] {
+        case nil, .string(""), .string("{}"), .object([]): nil
+        case let value: value
+        }
     }
 
     /// A text that is not empty.
     fileprivate func text(_ key: String) throws -> String? {
         let text = try string(key) ?? ""
         return text.isEmpty ? nil : text
+    }
+}
+
+/// The body of `POST /restore_secondary`, which this program does not serve.
+struct RestoreSecondaryBody: Sendable {
+    /// - Throws: `invalidArgument` that names the key.
+    init(_ body: JSONValue) throws {
+        try BackupName.validateExisting(try body.string("backup_name") ?? "")
+        for (key, name) in [("sourceClusterID", "source"), ("targetClusterID", "target")]
+        where try body.text(key) == nil {
+            throw BackupError(.invalidArgument, "\(name) cluster id is required")
+        }
+        _ = try (body.string("requestId"), body.bool("async"), body.string("path"))
+    }
+}
+
+/// The body of `POST /cancel`: either says which job.
+struct CancelBody: Sendable {
+    let id: String
+    let backupName: String
+
+    /// - Throws: `invalidArgument` that names the key.
+    init(_ body: JSONValue) throws {
+        id = try body.string("id") ?? ""
+        backupName = try body.string("backup_name") ?? ""
+        if id.isEmpty, !backupName.isEmpty { try BackupName.validateExisting(backupName) }
+        guard !id.isEmpty || !backupName.isEmpty else {
+            throw BackupError(.invalidArgument, "id or backup_name of a running job is required")
+        }
     }
 }

@@ -15,7 +15,7 @@ struct APIGuardian: Sendable {
     }
 
     /// The answer to a request that is not let in; nil for one that is.
-    func refusal(of request: HTTPServerRequest) -> HTTPServerResponse? {
+    func refusal(of request: HTTPServerRequest, needsToken: Bool = true) -> HTTPServerResponse? {
         let host = request.headers["host"] ?? ""
         // A name that somebody else's DNS leads here.
         if isLocal, !Self.isLocalName(host) {
@@ -25,7 +25,7 @@ struct APIGuardian: Sendable {
         if let origin = request.headers["origin"], !Self.isSame(origin, host) {
             return .error("requests of other sites are refused", status: 403)
         }
-        guard token.isEmpty || shows(request.headers["authorization"] ?? "") else {
+        guard !needsToken || token.isEmpty || shows(request.headers["authorization"] ?? "") else {
             var response = HTTPServerResponse.error("a token is required: Authorization: Bearer TOKEN", status: 401)
             response.headers.append(("WWW-Authenticate", "Bearer"))
             return response

@@ -10,6 +10,12 @@ extension HTTPServerRequest {
     /// What the client calls this request; empty when it does not say.
     var givenRequestID: String { headers["request_id"] ?? headers["request-id"] ?? "" }
 
+    /// The same for a restore: what the body says goes before the header.
+    var requestIDOfRestore: String {
+        let named = (try? json().string("requestId")) ?? nil
+        return named.flatMap { $0.isEmpty ? nil : $0 } ?? givenRequestID
+    }
+
     /// The body as JSON.
     ///
     /// - Throws: ``MalformedBody`` when it is no object.

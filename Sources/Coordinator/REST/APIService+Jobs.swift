@@ -9,51 +9,72 @@ import Support
 extension APIService {
     func create(_ call: APICall) async throws -> APIReply {
         let body = try call.body(CreateBody.init)
-        let id = call.id
+        let requestID = call.id
+        // Some clients call all their requests the same: every job has an id of its own.
+        let isFree = await !jobs.has(requestID) && RestoreBody.isPathSafe(requestID)
+        let id = isFree ? requestID : UUID().uuidString.lowercased()
         let context = try context(id: id, for: body)
         let job = BackupJob(request: body.request, context: context)
-        let name = body.request.name
-        try await jobs.start(.backup, id: id, name: name, monitor: context.monitor) { _ = try await job.run() }
+        let subject = JobRegistry.Subject(name: body.request.name, root: context.services.metadata.backupRoot)
+        try await refuseExisting(subject, context)
+        try await jobs.start(.backup, id: id, of: subject, monitor: context.monitor) { _ = try await job.run() }
         if body.isAsynchronous {
-            return APIReply(requestID: id, message: "create backup is executing asynchronously")
+            return APIReply(requestID: requestID, message: "create backup is executing asynchronously")
         }
         guard let entry = await jobs.wait(for: id) else { throw BackupError(.internalError, "job \(id) was forgotten") }
         guard entry.state == .success else {
             throw BackupError(.remoteFailure, entry.message)
         }
-        return APIReply(requestID: id, message: "success", data: try await brief(entry, context.services.metadata))
+        return APIReply(requestID: requestID, message: "success", data: try await brief(entry))
+    }
+
+    /// A job that fails because its name is taken must not become what is known of the backup that has it.
+    private func refuseExisting(_ subject: JobRegistry.Subject, _ context: JobContext) async throws {
+        guard await jobs.backup(subject)?.isRunning != true else { return }
+        // Whatever else is wrong is the job's to tell.
+        guard let isTaken = try? await context.services.metadata.exists(subject.name), isTaken else { return }
+        throw BackupError(
+            .alreadyExists, "backup: backup with name \(subject.name) already exist",
+            hint: "choose another name, or delete that backup first")
     }
 
     func restore(_ call: APICall) async throws -> APIReply {
         let body = try call.body(RestoreBody.init)
         let id = body.id.isEmpty ? BackupName.generatedRestoreID(at: .now()) : body.id
-        let requestID = body.requestID.isEmpty ? UUID().uuidString.lowercased() : body.requestID
         let context = try context(id: id, for: body)
         guard try await context.services.metadata.exists(body.request.backupName) else {
             throw BackupError(.invalidArgument, "backup \(body.request.backupName) not found")
         }
         let job = RestoreJob(request: body.request, context: context)
-        try await jobs.start(.restore, id: id, name: body.request.backupName, monitor: context.monitor) {
-            _ = try await job.run()
-        }
+        let subject = JobRegistry.Subject(
+            name: body.request.backupName, root: context.services.metadata.backupRoot)
+        try await jobs.start(.restore, id: id, of: subject, monitor: context.monitor) { _ = try await job.run() }
         let ended = body.isAsynchronous ? await jobs.entry(id, .restore) : await jobs.wait(for: id)
         guard let entry = ended else { throw BackupError(.internalError, "job \(id) was forgotten") }
         if !body.isAsynchronous, entry.state != .success { throw BackupError(.remoteFailure, entry.message) }
         let view = RestoreView(entry)
         return APIReply(
-            requestID: requestID,
+            requestID: call.id,
             message: body.isAsynchronous ? "restore backup is executing asynchronously" : "success",
             data: { try view.write(to: &$0) })
     }
 
+    func restoreSecondary(_ call: APICall) async throws -> APIReply {
+        _ = try call.body(RestoreSecondaryBody.init)
+        throw BackupError(
+            .unsupported, "restore_secondary is not supported: secondary clusters are out of this program's scope",
+            hint: "use the original milvus-backup for it; the backups are the same")
+    }
+
     func cancel(_ call: APICall) async throws -> APIReply {
-        let (givenID, name) = try call.body { (try $0.string("id") ?? "", try $0.string("backup_name") ?? "") }
-        let id = givenID.isEmpty ? await jobs.backup(named: name)?.id ?? "" : givenID
-        guard !id.isEmpty else { throw BackupError(.invalidArgument, "id or backup_name of a running job is required") }
-        guard await jobs.cancel(id) else { throw BackupError(.notFound, "no running job with id \(id)") }
-        var reply = APIReply(requestID: call.id, message: "success")
-        reply.hasData = false
-        return reply
+        let body = try call.body(CancelBody.init)
+        let id = body.id.isEmpty ? await jobs.backup(named: body.backupName)?.id : body.id
+        guard let id, await jobs.cancel(id) else {
+            throw BackupError(
+                .notFound,
+                body.id.isEmpty ? "backup \(body.backupName) is not being made" : "no running job with id \(body.id)")
+        }
+        return APIReply(requestID: call.id, message: "success")
     }
 
     private func context(id: String, for body: CreateBody) throws -> JobContext {

@@ -29,26 +29,32 @@ extension APIService {
     func getBackup(_ call: APICall) async throws -> APIReply {
         let id = call.request.parameter("backup_id")
         let name = call.request.parameter("backup_name")
-        let metadata = try services.replacing(backupRoot: call.request.parameter("path")).metadata
         if !id.isEmpty {
             guard let entry = await jobs.entry(id, .backup) else {
                 throw BackupError(.notFound, "\(id): task not found")
             }
-            return APIReply(
-                requestID: call.id, message: "success", data: try await brief(entry, metadata))
+            return APIReply(requestID: call.id, message: "success", data: try await brief(entry))
         }
         guard !name.isEmpty else {
             throw BackupError(
                 .invalidArgument, "server: empty backup name and backup id, please set a backup name or id")
         }
         try BackupName.validateExisting(name)
-        if let entry = await jobs.backup(named: name), entry.state != .success {
-            return APIReply(
-                requestID: call.id, message: "success", data: try await brief(entry, metadata))
+        // Without a path it is the last one of this name that was made here, wherever that lies.
+        let path = call.request.parameter("path")
+        var metadata = try services.replacing(backupRoot: path).metadata
+        let entry =
+            path.isEmpty
+            ? await jobs.backup(named: name)
+            : await jobs.backup(JobRegistry.Subject(name: name, root: metadata.backupRoot))
+        if let entry {
+            guard entry.state == .success else {
+                return APIReply(requestID: call.id, message: "success", data: try await brief(entry))
+            }
+            metadata = try services.replacing(backupRoot: entry.subject.root).metadata
         }
-        let known = await jobs.backup(named: name)
         do {
-            let brief = try await stored(name, known, metadata)
+            let brief = try await stored(name, entry, metadata)
             return APIReply(requestID: call.id, message: "success", data: { try brief.write(to: &$0) })
         } catch let error as BackupError where error.code == .notFound {
             guard let brief = try await interrupted(name, metadata) else {
@@ -80,8 +86,14 @@ extension APIService {
         if !collection.isEmpty {
             chosen = []
             for backup in backups {
-                let whole = try await services.metadata.read(backup.name, options: .withoutBinlogs)
-                if whole.collections.contains(where: { $0.collectionName == collection }) { chosen.append(backup) }
+                do {
+                    let whole = try await services.metadata.read(backup.name, options: .withoutBinlogs)
+                    if whole.collections.contains(where: { $0.collectionName == collection }) { chosen.append(backup) }
+                } catch let error as BackupError where error.code == .notFound {
+                    // Deleted in the meantime.
+                } catch let error as BackupError where error.code == .corrupted {
+                    services.logger.warn("a backup is not listed: \(error)")
+                }
             }
         }
         let listed = chosen
@@ -93,24 +105,26 @@ extension APIService {
     func delete(_ call: APICall) async throws -> APIReply {
         let name = call.request.parameter("backup_name")
         try BackupName.validateExisting(name)
-        if let entry = await jobs.backup(named: name), entry.isRunning {
+        let subject = JobRegistry.Subject(name: name, root: services.metadata.backupRoot)
+        let entry = await jobs.backup(subject)
+        if let entry, entry.isRunning {
             throw BackupError(.alreadyExists, "backup \(name) is being made", hint: "cancel job \(entry.id) first")
         }
-        guard try await services.metadata.delete(name) > 0 else {
+        // A job that has failed may have left nothing but what is remembered of it.
+        guard try await services.metadata.delete(name) > 0 || entry?.state == .failed else {
             return APIReply(
                 BackupError(.notFound, "backup \(name) not found"), requestID: call.id, code: .notFound)
         }
-        await jobs.forgetBackup(named: name)
-        var reply = APIReply(requestID: call.id, message: "success")
-        reply.hasData = false
-        return reply
+        await jobs.forget(subject)
+        return APIReply(requestID: call.id, message: "success")
     }
 
-    func brief(
-        _ entry: JobRegistry.Entry, _ metadata: MetadataStore
-    ) async throws -> @Sendable (inout JSONWriter) throws -> Void {
+    func brief(_ entry: JobRegistry.Entry) async throws -> @Sendable (inout JSONWriter) throws -> Void {
         var brief = BackupBrief(entry)
-        if entry.state == .success { brief = try await stored(entry.name, entry, metadata) }
+        if entry.state == .success {
+            let metadata = try services.replacing(backupRoot: entry.subject.root).metadata
+            brief = try await stored(entry.subject.name, entry, metadata)
+        }
         let written = brief
         return { try written.write(to: &$0) }
     }
@@ -140,7 +154,7 @@ extension BackupBrief {
         startTime = entry.start.seconds
         endTime = entry.end?.seconds ?? 0
         progress = entry.progress
-        name = entry.name
+        name = entry.subject.name
     }
 }
 

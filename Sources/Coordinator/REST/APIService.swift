@@ -8,11 +8,14 @@ struct APIService: Sendable {
     let services: Services
     let pool: WorkerPool
     let guardian: APIGuardian
+    let documentation: APIDocumentation
     let jobs = JobRegistry()
 
     private typealias Handler = @Sendable (APICall) async throws -> APIReply
 
     private static let base = "/api/v1"
+    /// Their answers have no `data`, not even `null`.
+    private static let routesWithoutData: Set = ["/delete", "/cancel"]
     private static let hello = "Hello, This is backup service"
 
     /// What is behind a path, by method.
@@ -23,6 +26,7 @@ struct APIService: Sendable {
         case "/get_backup": ["GET": getBackup]
         case "/delete": ["DELETE": delete]
         case "/restore": ["POST": restore]
+        case "/restore_secondary": ["POST": restoreSecondary]
         case "/get_restore": ["GET": getRestore]
         case "/cancel": ["POST": cancel]
         default: nil
@@ -31,16 +35,26 @@ struct APIService: Sendable {
 
     func respond(to request: HTTPServerRequest) async -> HTTPServerResponse {
         if request.path == "/" || request.path == "\(Self.base)/hello" { return .text(Self.hello) }
-        if let refusal = guardian.refusal(of: request) { return refusal }
+        // What the interface is like is no secret, and a browser shows no token before its page is there.
+        let isDocumentation = APIDocumentation.isAbout(request.path)
+        if let refusal = guardian.refusal(of: request, needsToken: !isDocumentation) { return refusal }
+        if isDocumentation {
+            guard request.method == "GET" || request.method == "HEAD" else {
+                return Self.wrongMethod(request, ["GET"])
+            }
+            return await documentation.response(to: request.path)
+        }
         guard request.path.hasPrefix("\(Self.base)/") else { return .text("404 page not found", status: 404) }
         let path = String(request.path.dropFirst(Self.base.count))
         if path == "/check" { return await check(request) }
         guard let handlers = handlers(of: path) else { return .text("404 page not found", status: 404) }
         guard let handler = handlers[request.method] else { return Self.wrongMethod(request, handlers.keys.sorted()) }
-        let given = request.givenRequestID
+        let given = path == "/restore" ? request.requestIDOfRestore : request.givenRequestID
         let call = APICall(request: request, id: given.isEmpty ? UUID().uuidString.lowercased() : given)
         do {
-            return .json(try await reply(handler, call).bytes())
+            var reply = try await reply(handler, call)
+            if Self.routesWithoutData.contains(path) { reply.hasData = false }
+            return .json(try reply.bytes())
         } catch let error as MalformedBody {
             return .error(error.message, status: 400)
         } catch {

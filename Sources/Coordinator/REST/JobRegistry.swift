@@ -5,11 +5,16 @@ import Support
 actor JobRegistry {
     enum Kind: Sendable { case backup, restore }
 
+    /// The backup that is made or restored: its name, and the root below which it lies.
+    struct Subject: Sendable, Hashable {
+        let name: String
+        let root: String
+    }
+
     struct Entry: Sendable {
         let id: String
         let kind: Kind
-        /// Of the backup that is made or restored.
-        let name: String
+        let subject: Subject
         let monitor: JobMonitor
         var state = JobState.initial
         var message = ""
@@ -33,27 +38,33 @@ actor JobRegistry {
     private static let memory = 1000
 
     private var entries: [String: Entry] = [:]
-    private var backups: [String: String] = [:]
+    /// The ids of the last jobs that made them.
+    private var backups: [Subject: String] = [:]
+    /// Where the last backup of a name was made.
+    private var roots: [String: String] = [:]
     private var ended = FirstInFirstOut<String>()
 
     /// Takes a job in and starts it.
     ///
     /// - Throws: `alreadyExists` when the id is in use, or when a backup of this name is being made.
     func start(
-        _ kind: Kind, id: String, name: String, monitor: JobMonitor,
+        _ kind: Kind, id: String, of subject: Subject, monitor: JobMonitor,
         _ body: @escaping @Sendable () async throws -> Void
     ) throws {
         if let other = entries[id] {
-            throw BackupError(.alreadyExists, "there is a job with id \(id) (\(other.name))")
+            throw BackupError(.alreadyExists, "there is a job with id \(id) (\(other.subject.name))")
         }
-        if kind == .backup, let other = backups[name], entries[other]?.isRunning ?? false {
+        if kind == .backup, let other = backups[subject], entries[other]?.isRunning ?? false {
             throw BackupError(
-                .alreadyExists, "backup: add backup task to manager: \(name) (existing task \(other))")
+                .alreadyExists, "backup: add backup task to manager: \(subject.name) (existing task \(other))")
         }
-        var entry = Entry(id: id, kind: kind, name: name, monitor: monitor)
+        var entry = Entry(id: id, kind: kind, subject: subject, monitor: monitor)
         entry.state = .executing
         entries[id] = entry
-        if kind == .backup { backups[name] = id }
+        if kind == .backup {
+            backups[subject] = id
+            roots[subject.name] = subject.root
+        }
         entries[id]?.task = Task {
             do {
                 try await body()
@@ -73,14 +84,26 @@ actor JobRegistry {
 
     func entry(_ id: String, _ kind: Kind) -> Entry? { entries[id].flatMap { $0.kind == kind ? $0 : nil } }
 
-    /// The last job that made a backup of this name, if it was here.
-    func backup(named name: String) -> Entry? { backups[name].flatMap { entries[$0] } }
+    func has(_ id: String) -> Bool { entries[id] != nil }
+
+    /// The last job that made this backup, if it was here.
+    func backup(_ subject: Subject) -> Entry? { backups[subject].flatMap { entries[$0] } }
+
+    /// The last job that made a backup of this name, below whatever root.
+    func backup(named name: String) -> Entry? {
+        roots[name].flatMap { backup(Subject(name: name, root: $0)) }
+    }
 
     /// Forgets a backup that was deleted, so that its name can be used again.
-    func forgetBackup(named name: String) {
-        guard let id = backups[name], entries[id]?.isRunning == false else { return }
-        backups[name] = nil
-        entries[id] = nil
+    func forget(_ subject: Subject) {
+        guard let id = backups[subject], entries[id]?.isRunning == false else { return }
+        forget(id)
+    }
+
+    private func forget(_ id: String) {
+        guard let subject = entries.removeValue(forKey: id)?.subject, backups[subject] == id else { return }
+        backups[subject] = nil
+        if roots[subject.name] == subject.root { roots[subject.name] = nil }
     }
 
     /// Stops a job. It goes on to its end in good order.
@@ -104,8 +127,8 @@ actor JobRegistry {
         entries[id]?.end = .now()
         ended.append(id)
         while ended.count > Self.memory, let oldest = ended.popFirst() {
-            if let name = entries[oldest]?.name, backups[name] == oldest { backups[name] = nil }
-            entries[oldest] = nil
+            // The id of a backup that was deleted may be in use again.
+            if entries[oldest]?.isRunning == false { forget(oldest) }
         }
     }
 }

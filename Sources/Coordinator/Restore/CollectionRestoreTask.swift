@@ -126,11 +126,15 @@ struct CollectionRestoreTask: Sendable {
         for stage in way.batches(of: imports) {
             // While Milvus imports some, others are being staged.
             try await forEachInParallel(stage, limit: 64) { batch in
+                let (monitor, target) = (context.monitor, target)
                 if let staging {
-                    try await forEachInParallel(batch.units, limit: 16) { try await staging.stage($0) }
+                    // To stage it is half of the way.
+                    try await forEachInParallel(batch.units, limit: 16) { unit in
+                        try await staging.stage(unit) { monitor.advance(target, by: $0 / 2) }
+                    }
                 }
                 try await way.run(batch, into: target, from: paths, ignoring: earlier)
-                context.monitor.advance(target, by: batch.size)
+                monitor.advance(target, by: staging == nil ? batch.size : batch.size - batch.size / 2)
             }
         }
     }

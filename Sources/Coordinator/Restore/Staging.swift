@@ -27,7 +27,9 @@ struct Staging: Sendable {
     }
 
     /// Copies what belongs to an import, and looks whether it has arrived.
-    func stage(_ unit: ImportUnit) async throws {
+    ///
+    /// - Parameter onProgress: told of the bytes that have been copied.
+    func stage(_ unit: ImportUnit, onProgress: @escaping @Sendable (Int64) -> Void) async throws {
         try await context.timer.measure(.copy) {
             let copies = plannedCopies(of: unit.segments) { kind, log, segment in
                 let path = backup.relativePath(kind, log, of: segment)
@@ -36,7 +38,8 @@ struct Staging: Sendable {
             let cutter = ShardCutter(
                 source: .backup, destination: .milvus, mode: context.transferMode, limits: context.shardLimits)
             try await dispatcher.copy(
-                ShardSequence(copies: copies, cutter: cutter), job: context.id, lane: unit.collectionID)
+                ShardSequence(copies: copies, cutter: cutter), job: context.id, lane: unit.collectionID,
+                onFinished: { onProgress($0.shard.bytes) })
         }
         try await context.timer.measure(.verify) {
             let verifier = CopyVerifier(store: context.stores.milvus, paths: paths)

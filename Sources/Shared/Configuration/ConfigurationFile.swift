@@ -22,12 +22,13 @@ package enum ConfigurationFile {
             hint: "name it with --config, or put its directory into MILVUSCONF")
     }
 
-    /// The bytes of the file, at most 1 MiB.
-    package static func read(_ path: String) throws(BackupError) -> [UInt8] {
+    /// The bytes of a file.
+    ///
+    /// - Parameter limit: as many as it may have, 1 MiB unless something else is said.
+    package static func read(_ path: String, limit: Int = YAMLReader.maximumSize) throws(BackupError) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw unreadable(path, errno) }
         defer { close(descriptor) }
-        let limit = YAMLReader.maximumSize
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 64 * 1024)
         while true {

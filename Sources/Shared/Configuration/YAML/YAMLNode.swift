@@ -1,6 +1,6 @@
 /// A value of a YAML document with the line it begins on (from 1).
-struct YAMLNode: Sendable, Hashable {
-    enum Content: Sendable, Hashable {
+package struct YAMLNode: Sendable, Hashable {
+    package enum Content: Sendable, Hashable {
         /// A text. Only a plain one (neither quoted nor a block) can mean null.
         case scalar(String, isPlain: Bool)
         case sequence([YAMLNode])
@@ -8,14 +8,14 @@ struct YAMLNode: Sendable, Hashable {
         case mapping([Entry])
     }
 
-    struct Entry: Sendable, Hashable {
-        var key: String
+    package struct Entry: Sendable, Hashable {
+        package var key: String
         /// The line of the key.
         var line: Int
-        var value: YAMLNode
+        package var value: YAMLNode
     }
 
-    var content: Content
+    package var content: Content
     var line: Int
     /// Nodes in all, this one and those that an alias repeats included.
     var weight = 1
@@ -23,16 +23,16 @@ struct YAMLNode: Sendable, Hashable {
     var depth = 1
 
     /// Whether this is a null of YAML's core schema: nothing at all, `~` or `null`.
-    var isNull: Bool {
+    package var isNull: Bool {
         guard case .scalar(let text, isPlain: true) = content else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(text)
     }
 }
 
 /// What was read of a YAML text.
-struct YAMLDocument: Sendable {
+package struct YAMLDocument: Sendable {
     /// Nil for a text without any value.
-    var root: YAMLNode?
+    package var root: YAMLNode?
     /// What is wrong although the text could be read: keys that are there twice.
     var problems: [YAMLProblem] = []
     /// Whether more documents follow, which were not read.
@@ -40,7 +40,7 @@ struct YAMLDocument: Sendable {
 }
 
 /// What is wrong with a YAML text, and where.
-struct YAMLProblem: Error, Sendable, Hashable {
+package struct YAMLProblem: Error, Sendable, Hashable {
     /// From 1.
     var line: Int
     var message: String

@@ -1,9 +1,9 @@
 import CYAML
 
 /// Reads the first document of a YAML text into a tree, with bounds on what a hostile text can cost.
-struct YAMLReader {
+package struct YAMLReader {
     /// Bytes of a text, at most.
-    static let maximumSize = 1 << 20
+    package static let maximumSize = 1 << 20
     /// Levels of nesting, at most.
     static let maximumDepth = 32
     /// Nodes, at most, aliases counted as often as they are used.
@@ -14,7 +14,7 @@ struct YAMLReader {
     private var problems: [YAMLProblem] = []
 
     /// - Throws: the first thing that makes the text unreadable.
-    static func read(_ text: [UInt8]) throws(YAMLProblem) -> YAMLDocument {
+    package static func read(_ text: [UInt8]) throws(YAMLProblem) -> YAMLDocument {
         guard text.count <= maximumSize else {
             throw YAMLProblem(line: 1, message: "the file has more than \(maximumSize >> 20) MiB")
         }
