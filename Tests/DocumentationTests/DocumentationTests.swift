@@ -60,7 +60,7 @@ import Testing
         let sections = ["server.tls.", "backup.shard.", "coordinator.", "agent."]
         let keys = [
             "server.listen", "server.token", "backup.maxSegmentGroupSize", "transfer.multipartStreamThresholdMiB",
-            "transfer.partSizeMiB", "transfer.stallTimeoutSeconds",
+            "transfer.partSizeMiB", "transfer.stallTimeoutSeconds", "transfer.fastPath",
         ]
         return keys.contains(key) || sections.contains { key.hasPrefix($0) } || key.lowercased().hasSuffix("cacertpath")
     }
