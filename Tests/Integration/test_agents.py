@@ -410,7 +410,8 @@ def test_a_coordinator_waits_for_its_agents_and_says_so(create, wait_for_log):
     wait_for_log(run.coordinator, r"waiting for agents connected=0 wanted=2 address=\S+:\d+")
     run.agent("first")
     wait_for_log(run.coordinator, r"waiting for agents connected=1 wanted=2")
-    assert not run.bucket.sizes(f"backup/{run.name}/")
+    # The name is claimed, and nothing is copied yet.
+    assert set(run.bucket.sizes(f"backup/{run.name}/")) == {f"backup/{run.name}/claim.json"}
     run.agent("second")
     run.succeeds()
 

@@ -101,7 +101,8 @@ extension JobContext {
     /// Runs `body` with a record of it in a store: renewed while it runs, gone at its good end, and when the process dies the
     /// only thing that tells of it. When another process takes the record over, `body` is cancelled.
     ///
-    /// - Parameter keepsFailure: whether the record of a job that failed stays, with the reason.
+    /// - Parameter keepsFailure: whether the record of a job that failed stays, with the reason, when the job has left anything
+    ///   else in the record's directory.
     func recorded<Result: Sendable>(
         _ name: String, in store: any ObjectStore, key: String, keepsFailure: Bool,
         _ body: @escaping @Sendable () async throws -> Result
@@ -150,7 +151,7 @@ extension JobContext {
         let ending = Task {
             do {
                 if let present = try await JobRecord.read(from: store, key: key), present.id != id { return }
-                if keepsFailure {
+                if keepsFailure, try await store.hasNeighbors(of: key) {
                     try await record.write(to: store, key: key)
                 } else {
                     try await store.delete([key])
@@ -165,5 +166,14 @@ extension JobContext {
         }
         await ending.value
         impatience.cancel()
+    }
+}
+
+extension ObjectStore {
+    /// Whether there is another object in the directory of `key`.
+    fileprivate func hasNeighbors(of key: String) async throws -> Bool {
+        guard let slash = key.lastIndex(of: "/") else { return false }
+        let page = try await list(prefix: String(key[...slash]), delimiter: nil, continuation: nil, limit: 10)
+        return page.continuation != nil || page.objects.contains { $0.key != key && !$0.key.hasSuffix("/") }
     }
 }
