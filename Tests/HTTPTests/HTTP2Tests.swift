@@ -20,6 +20,9 @@ import Testing
     @Test(arguments: [0, 5, 100_000, 300_000])
     func trailersComeAfterTheBody(size: Int) async throws {
         let server = ScriptedServer.echoingGRPC()
+        // One loop: each has connections of its own.
+        let client = CurlHTTPClient(loops: 1)
+        defer { client.shutdown() }
         for _ in 0..<3 {
             let response = try await client.send(post(pattern(size), server))
             #expect(response.status == 200)

@@ -48,7 +48,7 @@ final class BackupJournal: Sendable {
             let key = shard.destinationPrefix + (task.destination ?? task.source)
             return ManifestRecord(
                 key: String(key.dropFirst(paths.directory.count)), size: task.size, etag: result.etag ?? "",
-                md5: result.checksum.map { $0.kind == "md5" ? $0.value : "" } ?? "")
+                checksum: result.checksum.map { "\($0.kind):\($0.value)" } ?? "")
         }
         state.withLock { $0.pending += records }
     }

@@ -7,7 +7,7 @@ import Testing
     private let records = (0..<5000).map {
         ManifestRecord(
             key: "binlogs/insert_log/1/2/3/3/\($0)/\(Int64.max - Int64($0))", size: Int64($0) << 33,
-            etag: "e\($0)", md5: $0 % 2 == 0 ? "" : "m\($0)")
+            etag: "e\($0)", checksum: $0 % 2 == 0 ? "" : "md5:\($0)")
     }
 
     private func read(_ bytes: [UInt8]) throws -> (ManifestHeader, [ManifestRecord]) {

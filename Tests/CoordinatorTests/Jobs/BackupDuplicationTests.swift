@@ -80,6 +80,8 @@ import Testing
         await #expect(throws: BackupError.self) { try await duplicate(job) }
         job.backups.faults.before = { _ in }
         #expect(try await !job.metadata.exists("nightly_l0compacted"))
-        #expect(try await job.metadata.delete("nightly_l0compacted") > 0)
+        // How much was copied before the failure is a matter of chance.
+        _ = try await job.metadata.delete("nightly_l0compacted")
+        #expect(try await !job.metadata.hasAnything("nightly_l0compacted"))
     }
 }

@@ -73,6 +73,7 @@ struct S3RelayTests {
     @Test func whatIsMissingOrHasChangedIsNotCopied() async throws {
         let server = try #require(TestServer.minio).throughWire
         let (from, to) = (server.store(), try #require(TestServer.other).throughWire.store())
+        try await from.createBucketIfMissing()
         try await to.createBucketIfMissing()
         let prefix = server.prefix("relay-missing")
         try await from.put("\(prefix)k", body: .bytes([1, 2, 3]))

@@ -9,14 +9,15 @@ package struct ManifestRecord: Sendable, Hashable {
     package var size: Int64
     /// Of the object in the backup; empty when the store told none.
     package var etag: String
-    /// MD5 of the bytes in hexadecimal, computed while they passed; empty when the store did the copying.
-    package var md5: String
+    /// `KIND:VALUE` (`md5:…`, `crc32c:…`, hexadecimal) of the bytes, computed while they passed; empty when this process saw
+    /// none of them.
+    package var checksum: String
 
-    package init(key: String, size: Int64, etag: String = "", md5: String = "") {
+    package init(key: String, size: Int64, etag: String = "", checksum: String = "") {
         self.key = key
         self.size = size
         self.etag = etag
-        self.md5 = md5
+        self.checksum = checksum
     }
 
     func write(to writer: inout JSONWriter) throws {
@@ -24,7 +25,7 @@ package struct ManifestRecord: Sendable, Hashable {
             try writer.member("key", key)
             try writer.member("size", size)
             try writer.memberIfSet("etag", etag)
-            try writer.memberIfSet("md5", md5)
+            try writer.memberIfSet("checksum", checksum)
         }
     }
 
@@ -33,7 +34,8 @@ package struct ManifestRecord: Sendable, Hashable {
         guard let key = try value.string("key"), let size = try value.int64("size"), size >= 0 else {
             throw BackupError(.corrupted, "manifest: a line has no key or no size")
         }
-        self.init(key: key, size: size, etag: try value.string("etag") ?? "", md5: try value.string("md5") ?? "")
+        self.init(
+            key: key, size: size, etag: try value.string("etag") ?? "", checksum: try value.string("checksum") ?? "")
     }
 }
 
