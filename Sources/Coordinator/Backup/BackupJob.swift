@@ -37,9 +37,7 @@ struct BackupJob: Sendable {
     /// What the run before has copied, when it is clear that it is over.
     private func takeOver() async throws -> FinishedObjects {
         try await JobRecord.waitUntilDead(in: metadata.store, key: paths.claim, logger: logger)
-        for upload in try await metadata.store.listMultipartUploads(prefix: paths.directory) {
-            try await metadata.store.abortMultipartUpload(upload.key, uploadID: upload.uploadID)
-        }
+        try await metadata.store.abortUploads(below: paths.directory)
         let finished = try await FinishedObjects.read(from: metadata.store, paths: paths, logger: logger)
         logger.info("going on with a backup", ["name": request.name, "copied before": finished.count])
         return finished

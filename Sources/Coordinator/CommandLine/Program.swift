@@ -11,8 +11,7 @@ struct Program: Sendable {
     /// Results go to standard output, everything else to standard error.
     func run() async -> ExitCode {
         do {
-            try await runCommand()
-            return .success
+            return try await runCommand()
         } catch {
             // Whatever a call that was cut off says of it: the user knows why.
             let failure = Task.isCancelled ? BackupError(.canceled, "canceled") : BackupError(wrapping: error)
@@ -23,10 +22,15 @@ struct Program: Sendable {
         }
     }
 
-    private func runCommand() async throws {
-        if arguments == ["--version"] { return print(VersionCommand.text) }
+    private func runCommand() async throws -> ExitCode {
+        if arguments == ["--version"] {
+            print(VersionCommand.text)
+            return .success
+        }
         switch try CommandTree.root.parse(arguments, width: Terminal.width(of: STDOUT_FILENO)) {
-        case .help(let text): print(text)
+        case .help(let text):
+            print(text)
+            return .success
         case .run(let invocation):
             guard let command = CommandTree.implementation(of: invocation.path) else {
                 throw BackupError(.usage, "no command given", hint: "\"milvus-backup help\" lists the commands")
@@ -37,16 +41,18 @@ struct Program: Sendable {
                 } else {
                     try await command.run(invocation, try environment(invocation, of: command))
                 }
-            if result.isPrinted { return }
-            if !result.text.isEmpty || invocation.flag("json") {
+            if !result.isPrinted, !result.text.isEmpty || invocation.flag("json") {
                 print(invocation.flag("json") ? try result.document() : result.text)
             }
+            return result.exitCode
         }
     }
 
     /// Commands that a server can carry out, when there is one. No configuration is needed for that.
     private func remoteCommand(_ invocation: Invocation) throws(BackupError) -> RemoteCommand? {
-        guard [["create"], ["restore"], ["list"], ["get"], ["delete"]].contains(invocation.path) else { return nil }
+        guard [["create"], ["restore"], ["list"], ["get"], ["delete"], ["verify"]].contains(invocation.path) else {
+            return nil
+        }
         let variables = processEnvironment()
         let address = invocation.text("server") ?? variables["MILVUS_BACKUP_SERVER"] ?? ""
         guard !address.isEmpty else { return nil }

@@ -13,9 +13,15 @@ package final class CopyWorker: Sendable {
         case received(CoordinatorMessage)
         /// The peer has closed (nil), or the connection broke.
         case disconnected(BackupError?)
-        case copied(WorkerState.TaskID, Result<CopyOutcome, BackupError>)
+        case done(WorkerState.TaskID, Result<TaskOutcome, BackupError>)
         case tick
         case stopRequested
+    }
+
+    /// How a task ended, and why the store did not copy although it might have.
+    private struct TaskOutcome: Sendable {
+        var result: TaskResult
+        var fallback: String?
     }
 
     /// A copy that is under way.
@@ -105,7 +111,7 @@ package final class CopyWorker: Sendable {
             case .received(let message): ending = perform(handle(message, &state), state, &copies, outbox)
             case .disconnected(let error):
                 ending = perform(state.lost(error.map { WorkerEnding($0) } ?? .closed), state, &copies, outbox)
-            case .copied(let id, let result):
+            case .done(let id, let result):
                 copies[id] = nil
                 ending = perform(handle(result, of: id, &state), state, &copies, outbox)
             case .tick:
@@ -136,14 +142,14 @@ package final class CopyWorker: Sendable {
     }
 
     private func handle(
-        _ result: Result<CopyOutcome, BackupError>, of id: WorkerState.TaskID, _ state: inout WorkerState
+        _ result: Result<TaskOutcome, BackupError>, of id: WorkerState.TaskID, _ state: inout WorkerState
     ) -> [WorkerState.Action] {
         switch result {
         case .success(let outcome):
-            return state.succeeded(id, TaskResult(index: id.index, outcome), fallback: outcome.fallback)
+            return state.succeeded(id, outcome.result, fallback: outcome.fallback)
         case .failure(let error):
             if error.code != .canceled {
-                logger.warn("copy failed", ["shard": id.lease.shard, "error": error.description])
+                logger.warn("task failed", ["shard": id.lease.shard, "error": error.description])
             }
             return state.failed(id, error)
         }
@@ -175,16 +181,35 @@ package final class CopyWorker: Sendable {
         let task = shard.tasks[id.index]
         let from = CopySource(store: source, key: shard.sourceKey(of: task), size: task.size, etag: task.etag)
         let to = CopyDestination(store: destination, key: shard.destinationKey(of: task))
-        let mode = CopyMode(shard.mode)
         let progress = CopyProgress()
-        let copying = Task {
+        let working = Task {
             do throws(BackupError) {
-                queue.yield(.copied(id, .success(try await copier.copy(from, to: to, mode: mode, progress: progress))))
+                var outcome: TaskOutcome
+                if shard.operation == .verify {
+                    outcome = TaskOutcome(result: try await verify(id.index, from, progress))
+                } else {
+                    let copied = try await copier.copy(from, to: to, mode: CopyMode(shard.mode), progress: progress)
+                    outcome = TaskOutcome(result: TaskResult(index: id.index, copied), fallback: copied.fallback)
+                }
+                queue.yield(.done(id, .success(outcome)))
             } catch {
-                queue.yield(.copied(id, .failure(error)))
+                queue.yield(.done(id, .failure(error)))
             }
         }
-        return RunningCopy(task: copying, progress: progress)
+        return RunningCopy(task: working, progress: progress)
+    }
+
+    /// Reads an object. One that is gone or not whole is no failure: that is what is to be found out.
+    private func verify(
+        _ index: Int, _ source: CopySource, _ progress: CopyProgress
+    ) async throws(BackupError) -> TaskResult {
+        do {
+            let content = try await copier.digest(source, progress: progress)
+            return TaskResult(
+                index: index, etag: content.etag, checksum: Checksum(crc32c: content.crc32c), copiedByStore: false)
+        } catch where error.code == .notFound || error.code == .corrupted {
+            return TaskResult(index: index, copiedByStore: false, damage: error.message)
+        }
     }
 
     // MARK: Around the loop
@@ -244,8 +269,13 @@ extension CopyOutcome {
     /// The best there is.
     fileprivate var checksum: Checksum? {
         if let md5 { return Checksum(kind: "md5", value: md5) }
-        guard let crc32c else { return nil }
+        return crc32c.map(Checksum.init(crc32c:))
+    }
+}
+
+extension Checksum {
+    fileprivate init(crc32c: UInt32) {
         let digits = String(crc32c, radix: 16)
-        return Checksum(kind: "crc32c", value: String(repeating: "0", count: 8 - digits.count) + digits)
+        self.init(kind: "crc32c", value: String(repeating: "0", count: 8 - digits.count) + digits)
     }
 }
