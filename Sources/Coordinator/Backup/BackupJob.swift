@@ -110,12 +110,36 @@ struct BackupJob: Sendable {
         if server.features.contains(.replicateMessage) { backup.rpcChannel = await replicationChannel() }
         let finished = backup
         if request.resumes { try await removeWhatDoesNotBelong(to: finished) }
+        let manifest = try await timer.measure(.writeMetadata) { try await journal.writeManifest(of: finished) }
+        if let depth = request.verification { try await verify(finished, manifest, depth, dispatcher, journal) }
         try await timer.measure(.writeMetadata) {
-            try await journal.writeManifest(of: finished)
             try await metadata.write(finished, milvusRoot: context.configuration.milvus.storage.rootPath)
             try await journal.remove()
         }
         return finished
+    }
+
+    /// Compares what was written with what was to be written, before anybody takes it for a backup.
+    private func verify(
+        _ backup: BackupInfo, _ manifest: (stored: StoredManifest, etag: String), _ depth: VerificationReport.Depth,
+        _ dispatcher: Dispatcher, _ journal: BackupJournal
+    ) async throws {
+        let comparison = try await onDedicatedThread { [paths] in
+            let report = VerificationReport(backup: backup.name, depth: depth)
+            return try BackupComparison.reading(manifest.stored, backup, paths: paths, report: report)
+        }
+        try await timer.measure(.verify) { try await comparison.list(metadata.store) }
+        if depth == .deep {
+            let isMD5 = try ETagShape.isMD5(manifest.etag, of: manifest.stored.bytes ?? [])
+            try await comparison.readAll(context, dispatcher, etagsAreMD5: isMD5)
+        }
+        let report = try await onDedicatedThread { comparison.finish() }
+        let hint = "--resume copies all of it again"
+        let bucket = metadata.store.identity.bucket
+        guard let error = report.failure(directory: paths.directory, bucket: bucket, hint: hint) else { return }
+        // What is damaged must not be taken for done.
+        try await journal.discard()
+        throw error
     }
 
     /// Segments that an earlier run has copied, and that compaction has replaced since.

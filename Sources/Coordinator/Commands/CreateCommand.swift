@@ -42,6 +42,7 @@ extension BackupRequest {
         filter = try CollectionFilter(invocation, collections: "colls")
         resumes = invocation.flag("resume")
         if resumes, name.isEmpty { throw BackupError(.usage, "--resume needs the name of the backup: -n NAME") }
+        verification = try Self.verification(invocation.text("verify") ?? "")
         includesRBAC = invocation.flag("rbac")
         try BackupRequest.checkFormat(invocation.text("format") ?? "")
         guard !invocation.flag("backup_index_extra") else {
@@ -64,6 +65,15 @@ extension BackupRequest {
 }
 
 extension BackupRequest {
+    /// - Throws: `usage` for a word that says nothing.
+    static func verification(_ text: String) throws(BackupError) -> VerificationReport.Depth? {
+        guard !text.isEmpty else { return nil }
+        guard let depth = VerificationReport.Depth(rawValue: text) else {
+            throw BackupError(.usage, "invalid verify \(text.escapingControlCharacters), only support quick, deep")
+        }
+        return depth
+    }
+
     /// - Throws: `unsupported` for the format of Milvus 3, `usage` for a word that is no format.
     static func checkFormat(_ text: String) throws(BackupError) {
         switch text {

@@ -62,6 +62,7 @@ extension RestoreRequest {
         dropsExistingIndexes = invocation.flag("drop_exist_index")
         skipsCreation = invocation.flag("skip_create_collection")
         metaOnly = invocation.flag("meta_only")
+        skipsVerification = invocation.flag("skip-verify")
         restoresAliases = !invocation.flag("skip-aliases")
         loads = invocation.flag("load")
         restoresRBAC = invocation.flag("rbac")

@@ -29,6 +29,7 @@ struct APIService: Sendable {
         case "/restore_secondary": ["POST": restoreSecondary]
         case "/get_restore": ["GET": getRestore]
         case "/cancel": ["POST": cancel]
+        case "/verify": ["POST": verify, "GET": getVerification]
         default: nil
         }
     }

@@ -13,6 +13,7 @@ enum RemoteBodies {
             .init("strategy", .string(request.strategy.rawValue)),
         ]
         if request.includesRBAC { members.append(.init("rbac", .bool(true))) }
+        if let depth = request.verification { members.append(.init("verify", .string(depth.rawValue))) }
         if !request.filter.isEverything {
             let databases = request.filter.namedDatabases.map { database -> JSONValue.Member in
                 var names = ["*"]
@@ -22,6 +23,15 @@ enum RemoteBodies {
             members.append(.init("filter", .object(databases)))
         }
         return .object(members)
+    }
+
+    static func verify(_ invocation: Invocation) throws -> JSONValue {
+        try refuse(["listen", "min-agents"], invocation)
+        let request = try VerificationRequest(invocation)
+        return .object([
+            .init("backup_name", .string(request.backupName)), .init("async", .bool(true)),
+            .init("deep", .bool(request.depth == .deep)), .init("write_manifest", .bool(request.writesManifest)),
+        ])
     }
 
     static func restore(_ invocation: Invocation) throws -> JSONValue {
@@ -50,6 +60,7 @@ enum RemoteBodies {
             ("useAutoIndex", request.usesAutoIndex), ("dropExistCollection", request.dropsExistingCollections),
             ("dropExistIndex", request.dropsExistingIndexes), ("skipCreateCollection", request.skipsCreation),
             ("rbac", request.restoresRBAC), ("useV2Restore", request.usesImportJobs),
+            ("skipVerify", request.skipsVerification),
         ] where isSet {
             members.append(.init(key, .bool(true)))
         }

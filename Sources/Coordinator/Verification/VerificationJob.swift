@@ -31,7 +31,11 @@ struct VerificationJob: Sendable {
         guard request.depth == .deep else { return try await end(comparison, manifest, shares: []) }
         let outcome = try await context.withWorkers(backupName: request.backupName) { dispatcher in
             let isMD5 = try await evidence()
-            try await comparison.readAll(context, dispatcher, etagsAreMD5: isMD5)
+            let (monitor, whole) = (context.monitor, CollectionName(database: "", collection: request.backupName))
+            monitor.plan([whole])
+            monitor.begin(whole)
+            monitor.setSize(comparison.amount.bytes, of: whole)
+            try await comparison.readAll(context, dispatcher, etagsAreMD5: isMD5) { monitor.advance(whole, by: $0) }
         }
         return try await end(comparison, manifest, shares: outcome.shares)
     }
@@ -89,6 +93,22 @@ struct StoredManifest: Sendable {
     var bytes: [UInt8]?
     var key: String
 
+    /// Whether this release can read it at all.
+    ///
+    /// - Returns: none in place of one that a later release wrote.
+    func understood(_ logger: Logger) throws -> StoredManifest {
+        guard let bytes else { return self }
+        do {
+            _ = try ManifestReader(bytes)
+        } catch let error as BackupError where error.code == .unsupported {
+            logger.warn("the backup is compared with its metadata alone", ["reason": error.message])
+            return StoredManifest(bytes: nil, key: key)
+        } catch {
+            // Damage is found again, and told, when it is read.
+        }
+        return self
+    }
+
     static func read(_ store: any ObjectStore, _ paths: BackupPaths) async throws -> StoredManifest {
         do {
             let (bytes, _) = try await store.readWhole(paths.manifest, limit: 1 << 30)
@@ -129,13 +149,21 @@ extension BackupComparison {
     }
 
     /// Lets the workers of a job read everything.
-    func readAll(_ context: JobContext, _ dispatcher: Dispatcher, etagsAreMD5: Bool) async throws {
+    ///
+    /// - Parameter onProgress: told of the bytes that have been read.
+    func readAll(
+        _ context: JobContext, _ dispatcher: Dispatcher, etagsAreMD5: Bool,
+        onProgress: @escaping @Sendable (Int64) -> Void = { _ in }
+    ) async throws {
         let limits = context.shardLimits
         await dispatcher.announce(amount, job: context.id)
         try await context.timer.measure(.readBack) {
             try await dispatcher.copy(
                 shards(limits: limits, etagsAreMD5: etagsAreMD5), job: context.id, lane: 0,
-                onFinished: { self.add($0) })
+                onFinished: { finished in
+                    self.add(finished)
+                    onProgress(finished.shard.bytes)
+                })
         }
     }
 }

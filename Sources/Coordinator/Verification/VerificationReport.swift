@@ -115,6 +115,19 @@ struct VerificationReport: Sendable, Hashable {
         return (counts + recordProblems.prefix(1)).joined(separator: ", ")
     }
 
+    /// The damage in one line, with the first object that is concerned; nil for a sound backup.
+    ///
+    /// - Parameter directory: of the backup, with the slash at its end.
+    func failure(directory: String, bucket: String, hint: String) -> BackupError? {
+        guard isDamaged else { return nil }
+        let tallies = [(missing, "is missing"), (changed, ""), (extra, "does not belong to it")]
+        let first = tallies.lazy.compactMap { tally, text in
+            tally.problems.first.map { "\(directory)\($0.key) \(text.isEmpty ? $0.text : text) in bucket \"\(bucket)\"" }
+        }.first
+        let others = first.map { "\($0) (\(summary))" } ?? summary
+        return BackupError(.corrupted, "backup \(backup) is damaged: \(others)".escapingControlCharacters, hint: hint)
+    }
+
     private var tallies: [(String, Tally)] {
         [("missing", missing), ("changed", changed), ("extra", extra), ("unrelated", unrelated)]
     }
