@@ -5,7 +5,9 @@ import json
 import pytest
 from testkit import backups
 from testkit.compare import compare
+from testkit.processes import wait_until
 from testkit.programs import shares
+from testkit.rest import DONE
 
 
 class Stored:
@@ -215,7 +217,7 @@ def test_restore_refuses_a_damaged_backup(stored, note, connect, drop_later):
     assert comparison.same, str(comparison)
 
 
-def test_what_was_written_is_looked_at_before_it_is_a_backup(install, note, bucket, name, proxy):
+def test_there_are_two_ways_to_look(install, note, bucket, name):
     installation = install(note.milvus, bucket)
     refused = installation.run("create", "-n", name, "--verify", "thorough")
     assert refused.code == 2 and "quick, deep" in refused.errors
@@ -228,3 +230,35 @@ def test_no_backup_no_verdict(install, note, bucket, name):
     bucket.put(f"backup/{name}/binlogs/insert_log/1/2/3/3/4/5", b"x")
     unfinished = installation.run("verify", "-n", name)
     assert unfinished.code == 1 and "is not finished" in unfinished.errors
+
+
+# MARK: over REST
+
+
+def test_a_server_verifies(api, site, notes_backup):
+    report = api.post("/verify", {"backup_name": notes_backup, "deep": True}).succeeded().data["report"]
+    assert not report["damaged"] and report["bytes_read"] == report["bytes"] > 0
+    victim = sorted(backups.objects_of_plan(site.bucket, "backup", notes_backup))[0]
+    content = site.bucket.get(victim)
+    site.bucket.delete(victim)
+    try:
+        started = api.post("/verify", {"backup_name": notes_backup, "async": True}).succeeded().data
+        assert wait_until(lambda: api.get("/verify", id=started["id"]).data["state_code"] == DONE, 30)
+        view = api.get("/verify", id=started["id"]).data
+        assert view["progress"] == 100 and view["report"]["missing"]["count"] == 1
+        # The command line of another host.
+        spoken = site.installations[0].run("verify", "-n", notes_backup, "--server", api.url)
+        assert spoken.code == 3, str(spoken)
+        assert f"missing: {victim.removeprefix(f'backup/{notes_backup}/')}\n" in spoken.output
+        refused = api.restore(notes_backup, collection_suffix="_bak")
+        assert f"backup {notes_backup} is damaged: {victim} is missing" in refused.message, str(refused)
+    finally:
+        site.bucket.put(victim, content)
+    assert api.restore(notes_backup, collection_suffix="_none", metaOnly=True, skipVerify="yes").status == 400
+
+
+def test_what_a_server_cannot_verify(api, name):
+    api.post("/verify", {"backup_name": name}).refused(404, "not found")
+    api.post("/verify", {"backup_name": "a/b"}).refused(400)
+    api.post("/verify", {"backup_name": name, "deep": 1}).malformed("deep")
+    api.get("/verify", id=name).refused(404)

@@ -55,13 +55,14 @@ extension ObjectStore {
         }
     }
 
-    /// Ends the uploads in parts below `prefix` that nobody has ended. A store that cannot list them has none to show.
+    /// Ends the uploads in parts below `prefix` that nobody has ended. A store that cannot list them, or to somebody who
+    /// may not, has none to show.
     func abortUploads(below prefix: String) async throws {
         do {
             for upload in try await listMultipartUploads(prefix: prefix) {
                 try await abortMultipartUpload(upload.key, uploadID: upload.uploadID)
             }
-        } catch let error as BackupError where error.code == .unsupported {}
+        } catch let error as BackupError where [.unsupported, .permissionDenied].contains(error.code) {}
     }
 
     /// Reads an object through `parse`, which runs on a thread of its own and gets a piece at a time from its argument, nil

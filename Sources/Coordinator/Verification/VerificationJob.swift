@@ -1,5 +1,6 @@
 import BackupFormat
 import ObjectStorage
+import ShardProtocol
 import ShardScheduling
 import Support
 

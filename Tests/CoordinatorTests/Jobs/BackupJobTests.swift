@@ -98,6 +98,32 @@ import Testing
         #expect(try await !job.metadata.exists("nightly"))
     }
 
+    /// A store that keeps other bytes than it was given, and shows the ETag of those it was given.
+    @Test(arguments: [nil, VerificationReport.Depth.quick, .deep])
+    func whatRotsAtOnceIsFoundByReadingItBack(_ depth: VerificationReport.Depth?) async throws {
+        let job = JobBench()
+        let key = "backup/nightly/binlogs/insert_log/1/10/101/101/0/7000"
+        job.backups.faults.before = { call in
+            if call.operation == .get, call.key == key, let bytes = job.backups.bytes(key) {
+                job.backups.set(key, [bytes[0] ^ 1] + bytes.dropFirst())
+            }
+        }
+        guard depth == .deep else {
+            try await job.backUp { $0.verification = depth }
+            return
+        }
+        let error = await #expect(throws: BackupError.self) { try await job.backUp { $0.verification = depth } }
+        #expect(error?.code == .corrupted && error?.message.contains(key) == true)
+        #expect(try await !job.metadata.exists("nightly"))
+        // Going on does not take it for done.
+        job.backups.faults.before = { _ in }
+        try await job.backUp {
+            $0.resumes = true
+            $0.verification = depth
+        }
+        #expect(job.backups.bytes(key) == job.source.bytes("files/insert_log/1/10/101/0/7000"))
+    }
+
     @Test func anObjectThatCannotBeCopiedEndsTheBackupWithItsName() async throws {
         let job = JobBench()
         job.source.faults.before = { call in
