@@ -213,6 +213,22 @@ import Testing
         #expect(failure?.message.contains("backup/nightly/../other/b") == true)
     }
 
+    /// A digest tells of the content: nothing but the backup is read for one.
+    @Test(arguments: [
+        (StorageID.backup, StorageID.backup, "backup/nightly/", true),
+        (.milvus, .milvus, "files/", false), (.backup, .milvus, "backup/nightly/", false),
+        (.backup, .backup, "backup/weekly/", false), (.backup, .backup, "backup/nightly/../", false),
+    ])
+    func onlyTheBackupIsVerified(source: StorageID, destination: StorageID, prefix: String, isLawful: Bool) {
+        let rules = ShardRules(
+            roots: StorageRoots(milvus: "files", backup: "backup"), storages: [.milvus, .backup], sharesBucket: false)
+        let shard = Shard(
+            id: 1, operation: .verify, source: source, destination: destination, sourcePrefix: prefix,
+            destinationPrefix: prefix, mode: .streaming, tasks: [CopyTask(source: "a", size: 1)])
+        let refusal = rules.refusal(of: Assignment(lease: Self.lease, backupName: "nightly", shard: shard))
+        #expect((refusal == nil) == isLawful)
+    }
+
     @Test func whatThisVersionCannotDoIsRefused() {
         let part = PartRange(offset: 0, length: 1, uploadID: "u", number: 1)
         #expect(refusal([CopyTask(source: "a", size: 1, part: part)])?.code == "unsupported")

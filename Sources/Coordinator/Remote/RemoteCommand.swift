@@ -84,7 +84,8 @@ struct RemoteCommand: Sendable {
         let data = try await wait(for: id, "/verify", [("id", id)])
         let report = try VerificationReport(data["report"] ?? .null)
         return VerifyCommand.result(of: report) { lines in
-            result((lines + [report.verdict, ""]).joined(separator: "\n"), start, "verification", data["report"] ?? .null)
+            result(
+                (lines + [report.verdict, ""]).joined(separator: "\n"), start, "verification", data["report"] ?? .null)
         }
     }
 

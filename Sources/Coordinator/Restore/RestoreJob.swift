@@ -145,7 +145,8 @@ struct RestoreJob: Sendable {
             try await comparison.list(context.stores.backup)
             return try await onDedicatedThread { comparison.finish() }
         }
-        let hint = "\"milvus-backup verify -n \(request.backupName)\" names all of it; --skip-verify restores what is there"
+        let hint =
+            "\"milvus-backup verify -n \(request.backupName)\" names all of it; --skip-verify restores what is there"
         let bucket = context.stores.backup.identity.bucket
         if let error = report.failure(directory: paths.directory, bucket: bucket, hint: hint) { throw error }
     }

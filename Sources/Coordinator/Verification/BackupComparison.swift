@@ -31,7 +31,12 @@ final class BackupComparison: Sendable {
     private var directoryLength: Int { expected.paths.directory.utf8.count }
 
     /// The part of a key below the backup's directory.
-    private func relative(_ key: String) -> Substring { key[key.utf8.index(key.startIndex, offsetBy: directoryLength)...] }
+    private func relative(_ key: String) -> Substring {
+        key[key.utf8.index(key.startIndex, offsetBy: directoryLength)...]
+    }
+
+    /// Whatever a store answers.
+    private func isInside(_ key: String) -> Bool { key.utf8.starts(with: expected.paths.directory.utf8) }
 
     // MARK: The listing
 
@@ -39,7 +44,7 @@ final class BackupComparison: Sendable {
     func list(_ store: any ObjectStore) async throws {
         try await ParallelListing(store: store).forEachPage(below: expected.prefixes) { objects in
             self.state.withLock { state in
-                for object in objects { self.compare(object, &state) }
+                for object in objects where self.isInside(object.key) { self.compare(object, &state) }
             }
         }
     }

@@ -7,6 +7,9 @@ struct ExpectedObjects: Sendable, Sequence {
     /// A record and its number, which grows from one to the next.
     typealias Element = (record: ManifestRecord, number: UInt32)
 
+    /// More than any backup has: what is compressed may stand for more than there is memory.
+    private static let maximumRecords: UInt32 = 1 << 26
+
     let paths: BackupPaths
     /// As it is stored; nil for a backup without one.
     let manifest: [UInt8]?
@@ -82,6 +85,9 @@ struct ExpectedObjects: Sendable, Sequence {
         while let record = try reader.next() {
             if isWanted(record) { table.add(record, number: number) }
             number += 1
+            guard number < Self.maximumRecords else {
+                throw BackupError(.corrupted, "manifest: it has more than \(Self.maximumRecords) records")
+            }
         }
         table.seal()
         return (table, number)

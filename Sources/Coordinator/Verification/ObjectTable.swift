@@ -137,7 +137,11 @@ struct ObjectTable: Sendable {
         var range = entries.startIndex..<entries.endIndex
         while !range.isEmpty {
             let middle = range.lowerBound + range.count / 2
-            if entries[middle].key < hash { range = middle + 1..<range.upperBound } else { range = range.lowerBound..<middle }
+            if entries[middle].key < hash {
+                range = middle + 1..<range.upperBound
+            } else {
+                range = range.lowerBound..<middle
+            }
         }
         return range.lowerBound < entries.endIndex && entries[range.lowerBound].key == hash ? range.lowerBound : nil
     }

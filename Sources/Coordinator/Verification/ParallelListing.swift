@@ -56,7 +56,9 @@ struct ParallelListing: Sendable {
         return ParallelListing.shortened(directories, limit: 4 * parallelism)
     }
 
-    private func page(_ prefix: String, delimiter: String? = nil, after continuation: String?) async throws -> ObjectPage {
+    private func page(_ prefix: String, delimiter: String? = nil, after continuation: String?) async throws
+        -> ObjectPage
+    {
         try await slots.withPermit {
             try await store.list(prefix: prefix, delimiter: delimiter, continuation: continuation, limit: 1000)
         }

@@ -86,10 +86,10 @@ struct VerificationReport: Sendable, Hashable {
             "backup \(backup): \(counted(objects, "object")), \(formattedBytes(bytes)), compared with its \(basis.rawValue)"
         ]
         if depth == .deep { lines.append("read: \(counted(objectsRead, "object")), \(formattedBytes(bytesRead))") }
-        lines += recordProblems.prefix(Self.shown).map { "damaged: \($0)" }
+        lines += recordProblems.prefix(Self.shown).map { "damaged: \($0.escapingControlCharacters)" }
         for (name, tally) in tallies {
             lines += tally.problems.prefix(Self.shown).map { problem in
-                "\(name): \(problem.key.escapingControlCharacters)" + (problem.text.isEmpty ? "" : " \(problem.text)")
+                "\(name): \(problem.key)\(problem.text.isEmpty ? "" : " ")\(problem.text)".escapingControlCharacters
             }
             let rest = tally.count - min(tally.problems.count, Self.shown)
             if rest > 0 { lines.append("\(name): and \(rest) more") }
@@ -112,7 +112,7 @@ struct VerificationReport: Sendable, Hashable {
             changed.count > 0 ? "\(counted(changed.count, "object")) changed" : "",
             extra.count > 0 ? "\(counted(extra.count, "object")) too many" : "",
         ].filter { !$0.isEmpty }
-        return (counts + recordProblems.prefix(1)).joined(separator: ", ")
+        return (counts + recordProblems.prefix(1)).joined(separator: ", ").escapingControlCharacters
     }
 
     /// The damage in one line, with the first object that is concerned; nil for a sound backup.
@@ -122,7 +122,9 @@ struct VerificationReport: Sendable, Hashable {
         guard isDamaged else { return nil }
         let tallies = [(missing, "is missing"), (changed, ""), (extra, "does not belong to it")]
         let first = tallies.lazy.compactMap { tally, text in
-            tally.problems.first.map { "\(directory)\($0.key) \(text.isEmpty ? $0.text : text) in bucket \"\(bucket)\"" }
+            tally.problems.first.map {
+                "\(directory)\($0.key) \(text.isEmpty ? $0.text : text) in bucket \"\(bucket)\""
+            }
         }.first
         let others = first.map { "\($0) (\(summary))" } ?? summary
         return BackupError(.corrupted, "backup \(backup) is damaged: \(others)".escapingControlCharacters, hint: hint)

@@ -207,7 +207,7 @@ package final class CopyWorker: Sendable {
             let content = try await copier.digest(source, progress: progress)
             return TaskResult(
                 index: index, etag: content.etag, checksum: Checksum(crc32c: content.crc32c), copiedByStore: false)
-        } catch where error.code == .notFound || error.code == .corrupted {
+        } catch  where error.code == .notFound || error.code == .corrupted {
             return TaskResult(index: index, copiedByStore: false, damage: error.message)
         }
     }

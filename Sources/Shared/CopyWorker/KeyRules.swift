@@ -7,6 +7,7 @@ import Support
 /// - It writes to `backup` only below `<backup root>/<backup name>/`.
 /// - It writes to `milvus` only below `restore-temp-*/` at the top of the bucket, and never below Milvus' own root. (A root
 ///   that is the whole bucket leaves `restore-temp-*/`: Milvus keeps nothing there.)
+/// - It verifies only what lies below `<backup root>/<backup name>/` in `backup`.
 /// - A key is plain: segments between single slashes, none of them `.` or `..`, no control characters, 1024 bytes at most.
 package struct KeyRules: Sendable {
     /// Bytes of a key, at most: S3's limit.
@@ -48,9 +49,9 @@ package struct KeyRules: Sendable {
         try checkShape(key, on: storage)
         switch storage {
         case .backup:
-            let directory = roots.backup.isEmpty ? "\(backupName)/" : "\(roots.backup)/\(backupName)/"
-            guard KeyRules.isBelow(key, directory) else {
-                throw refusal(key, storage, "is not below \"\(directory)\"; this worker writes nothing else there")
+            guard KeyRules.isBelow(key, backupDirectory) else {
+                throw refusal(
+                    key, storage, "is not below \"\(backupDirectory)\"; this worker writes nothing else there")
             }
         case .milvus:
             guard KeyRules.isStaging(key) else {
@@ -62,6 +63,20 @@ package struct KeyRules: Sendable {
             }
         }
     }
+
+    /// Checks a key that is read for its digest, which tells of its content: only the backup's own objects are.
+    ///
+    /// - Throws: ``BackupError/Code/invalidArgument``, naming key and rule.
+    package func checkVerification(
+        _ key: String, on storage: StorageID, destination: StorageID
+    ) throws(BackupError) {
+        try checkShape(key, on: storage)
+        guard storage == .backup, destination == .backup, KeyRules.isBelow(key, backupDirectory) else {
+            throw refusal(key, storage, "is not below \"\(backupDirectory)\"; this worker verifies nothing else")
+        }
+    }
+
+    private var backupDirectory: String { roots.backup.isEmpty ? "\(backupName)/" : "\(roots.backup)/\(backupName)/" }
 
     /// Checks one task of a shard: both keys, the direction, and that it goes somewhere else.
     ///

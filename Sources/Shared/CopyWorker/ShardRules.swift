@@ -28,7 +28,7 @@ package struct ShardRules: Sendable {
             for task in shard.tasks {
                 key = shard.sourceKey(of: task)
                 if shard.operation == .verify {
-                    try rules.checkRead(key, on: shard.source)
+                    try rules.checkVerification(key, on: shard.source, destination: shard.destination)
                 } else {
                     let destination = shard.destinationKey(of: task)
                     try rules.check(source: key, on: shard.source, destination: destination, on: shard.destination)

@@ -59,7 +59,8 @@ package struct ShardCutter: Sendable {
         source: StorageID, destination: StorageID, mode: TransferMode, limits: ShardLimits = ShardLimits(),
         firstID: Int = 1
     ) {
-        self.init(operation: nil, source: source, destination: destination, mode: mode, limits: limits, firstID: firstID)
+        self.init(
+            operation: nil, source: source, destination: destination, mode: mode, limits: limits, firstID: firstID)
     }
 
     /// Shards whose objects are read where they are.
@@ -99,7 +100,8 @@ package struct ShardCutter: Sendable {
         let prefixes = KeyPrefixes(of: current)
         let shard = Shard(
             id: nextID, operation: operation, source: source, destination: destination,
-            sourcePrefix: prefixes.source, destinationPrefix: prefixes.destination, mode: mode, tasks: current.map(prefixes.task))
+            sourcePrefix: prefixes.source, destinationPrefix: prefixes.destination, mode: mode,
+            tasks: current.map(prefixes.task))
         nextID += 1
         current = []
         return shard

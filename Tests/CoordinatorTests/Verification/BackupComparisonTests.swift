@@ -33,7 +33,9 @@ import Testing
     private func report(
         _ records: [ManifestRecord]?, metadata: Bool = true, collections: Set<Int64>? = nil
     ) async throws -> VerificationReport {
-        let bytes = try records.map { try Manifest.frame(ManifestHeader(name: "nightly", id: "1")) + Manifest.frame($0) }
+        let bytes = try records.map {
+            try Manifest.frame(ManifestHeader(name: "nightly", id: "1")) + Manifest.frame($0)
+        }
         let comparison = try BackupComparison.reading(
             StoredManifest(bytes: bytes, key: paths.manifest), metadata ? backup : nil, paths: paths,
             report: VerificationReport(backup: "nightly", depth: .quick), collections: collections)
@@ -67,7 +69,8 @@ import Testing
         let report = try await report(records, collections: [2])
         #expect(report.missing.problems.map { paths.directory + $0.key } == [victim])
         let error = try #require(report.failure(directory: paths.directory, bucket: "backup", hint: "do"))
-        #expect(error.message == "backup nightly is damaged: \(victim) is missing in bucket \"backup\" (1 object missing)")
+        #expect(
+            error.message == "backup nightly is damaged: \(victim) is missing in bucket \"backup\" (1 object missing)")
     }
 
     @Test func aManifestThatHasLessThanTheMetadataIsDamaged() async throws {
@@ -89,7 +92,9 @@ import Testing
 
     @Test func damageIsCountedAndOnlyItsBeginningListed() async throws {
         var records = records()
-        for number in 0..<500 { records.append(ManifestRecord(key: "binlogs/insert_log/1/10/9/9/0/\(number)", size: 1)) }
+        for number in 0..<500 {
+            records.append(ManifestRecord(key: "binlogs/insert_log/1/10/9/9/0/\(number)", size: 1))
+        }
         let report = try await report(records)
         #expect(report.missing.count == 500 && report.missing.problems.count == 100)
         #expect(report.lines.contains("missing: and 480 more"))
@@ -127,7 +132,8 @@ import Testing
             let shards = Array(comparison.shards(limits: ShardLimits(), etagsAreMD5: etag != nil))
             let shard = try #require(shards.first)
             #expect(shard.operation == .verify && shard.source == .backup && shard.tasks[0].etag == etag)
-            comparison.add(FinishedShard(shard: shard, agent: AgentID("a"), epoch: 1, results: [result], bytesCopied: 1))
+            comparison.add(
+                FinishedShard(shard: shard, agent: AgentID("a"), epoch: 1, results: [result], bytesCopied: 1))
             return comparison.finish()
         }
         let md5 = String(repeating: "a", count: 32)
@@ -155,7 +161,8 @@ import Testing
     @Test func metadataFilesThatDisagree() {
         #expect(backup.difference(from: backup) == nil)
         var other = backup
-        other.collections[1].partitions[0].segments[0].insertLogs = FieldBinlogs([Binlog(fieldID: 1, logID: 1, size: 1)])
+        other.collections[1].partitions[0].segments[0].insertLogs = FieldBinlogs([Binlog(fieldID: 1, logID: 1, size: 1)]
+        )
         #expect(backup.difference(from: other)?.contains("different logs of segment 1001") == true)
         other.collections[1].partitions[0].segments.removeLast()
         #expect(backup.difference(from: other)?.contains("different segments of default.orders") == true)
