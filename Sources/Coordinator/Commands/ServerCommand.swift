@@ -14,7 +14,7 @@ struct ServerCommand: CommandImplementation {
         let services = try environment.makeServices()
         let pool = try await WorkerPool.open(listen: environment.configuration.coordinator.listen, services: services)
         let service = APIService(
-            services: services, pool: pool, guardian: APIGuardian(settings, address: address),
+            services: services, pool: pool, address: address, guardian: APIGuardian(settings, address: address),
             documentation: APIDocumentation(basePath: settings.swaggerBasePath, logger: logger))
         do {
             let server = try await HTTPServer(configuration(settings, address), logger: logger.labeled("http")) {
@@ -37,6 +37,10 @@ struct ServerCommand: CommandImplementation {
     /// `-p` goes before SERVER_PORT; nil when neither is there.
     private func port(_ invocation: Invocation) throws(BackupError) -> Int? {
         if let port = try invocation.integer("port", in: 0...65535) { return port }
+        return try Self.portOfEnvironment()
+    }
+
+    static func portOfEnvironment() throws(BackupError) -> Int? {
         guard let text = processEnvironment()["SERVER_PORT"], !text.isEmpty else { return nil }
         guard let port = Int(text), (0...65535).contains(port) else {
             throw BackupError(.usage, "SERVER_PORT is not a port: \"\(text.escapingControlCharacters)\"")

@@ -252,7 +252,7 @@ extension S3Call {
 
 extension Timestamp {
     /// The time of a `Date` field: `Sat, 31 Jan 2026 12:00:00 GMT`. nil when it has any other form.
-    init?(httpDate text: String) {
+    package init?(httpDate text: String) {
         let parts = text.split(separator: " ")
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
         guard parts.count == 6, parts[5] == "GMT", let day = Int64(parts[1]), (1...31).contains(day),
