@@ -1,5 +1,6 @@
 import CommandLineInterface
 import Configuration
+import ConfiguredStores
 import HTTPServer
 import JSON
 import Support
@@ -16,6 +17,12 @@ struct ServerCommand: CommandImplementation {
         let service = APIService(
             services: services, pool: pool, address: address, guardian: APIGuardian(settings, address: address),
             documentation: APIDocumentation(basePath: settings.swaggerBasePath, logger: logger))
+        // What restores have left that were killed with an earlier server.
+        let sweeping = Task {
+            guard !environment.configuration.restore.keepTempFiles else { return }
+            await AbandonedFiles(store: services.stores.milvus, logger: logger).sweep()
+        }
+        defer { sweeping.cancel() }
         do {
             let server = try await HTTPServer(configuration(settings, address), logger: logger.labeled("http")) {
                 await service.respond(to: $0)

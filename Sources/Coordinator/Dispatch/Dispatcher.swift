@@ -70,12 +70,16 @@ actor Dispatcher {
     /// - Parameters:
     ///   - lane: shards of one lane go out in order, the lanes take turns.
     ///   - onFinished: told of every shard that is done.
+    ///   - onBytes: told of bytes that have been copied, also of shards that are not done, since it was told last.
     /// - Throws: ``BackupError`` that names the object that could not be copied and says why; the job is over then.
     func copy(
         _ shards: sending some Sequence<Shard>, job: String, lane: Int64,
-        onFinished: @escaping @Sendable (FinishedShard) -> Void = { _ in }
+        onFinished: @escaping @Sendable (FinishedShard) -> Void = { _ in },
+        onBytes: @escaping @Sendable (Int64) -> Void = { _ in }
     ) async throws {
-        guard let batch = jobs[job]?.openBatch(onFinished) else { throw BackupError(.canceled, "the job is over") }
+        guard let batch = jobs[job]?.openBatch(onFinished: onFinished, onBytes: onBytes) else {
+            throw BackupError(.canceled, "the job is over")
+        }
         try await withTaskCancellationHandler {
             for shard in shards {
                 try await waitForRoom(job)
@@ -251,6 +255,12 @@ actor Dispatcher {
         for job in jobs.keys {
             guard let outcome = jobs[job]?.scheduler.heartbeat(agent, byJob[job] ?? [], now: now) else { continue }
             stale += outcome.stale
+            for report in byJob[job] ?? [] {
+                let shard = report.lease.shard
+                if let bytes = jobs[job]?.scheduler.bytesInFlight(of: shard) {
+                    jobs[job]?.progressed(shard, bytes: bytes)
+                }
+            }
             send(outcome.handouts)
         }
         if !stale.isEmpty {

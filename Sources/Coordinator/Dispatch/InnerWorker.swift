@@ -13,9 +13,11 @@ struct InnerWorker: Sendable {
     /// - Parameter instance: no other worker of the dispatcher may have it.
     init(at dispatcher: Dispatcher, services: Services, instance: String, reach: WorkerReach = .configured) {
         let (inner, outer) = InProcessChannel<AgentMessage, CoordinatorMessage>.pair()
+        // Beats cost nothing here, and progress is seen by them.
+        let heartbeat = min(services.configuration.coordinator.heartbeat, .seconds(1))
         let limits = WorkerLimits(concurrency: services.configuration.transfer.concurrency)
         let worker = services.equipment.makeWorker(
-            channel: inner, limits: limits, heartbeat: services.configuration.coordinator.heartbeat)
+            channel: inner, limits: limits, heartbeat: heartbeat)
         self.worker = worker
         working = Task { _ = await worker.run() }
         serving = Task {

@@ -90,6 +90,9 @@ package struct ShardScheduler: Sendable {
         return progress
     }
 
+    /// Bytes of a leased shard that are done, by its last heartbeat; nil when it is not leased.
+    package func bytesInFlight(of shard: Int) -> Int64? { entries[shard]?.lease?.done.bytes }
+
     /// Whether every shard is done and none will come.
     package var isFinished: Bool { state == .running && total.isPlanComplete && entries.isEmpty }
 

@@ -78,6 +78,33 @@ private struct CountedShards: Sequence, IteratorProtocol, Sendable {
         await bench.dispatcher.shutDown()
     }
 
+    /// A shard that begins again tells none of its bytes twice.
+    @Test func bytesOfShardsThatAreNotDoneAreTold() async throws {
+        let bench = DispatchBench()
+        let told = Mutex<[Int64]>([])
+        let shard = bench.shard("s", objects: 3)
+        await bench.dispatcher.begin(job: "j", backupName: "nightly")
+        let copying = Task {
+            try await bench.dispatcher.copy(
+                [shard], job: "j", lane: 1, onBytes: { bytes in told.withLock { $0.append(bytes) } })
+        }
+        let worker = try await bench.startScripted("one")
+        try await worker.pull(2)
+        var assignment = try await worker.assignment()
+        try await worker.beat([assignment], bytes: 4)
+        try await worker.beat([assignment], bytes: 6)
+        try await worker.fail(assignment, "cut off")
+        assignment = try await worker.assignment()
+        try await worker.beat([assignment], bytes: 1)
+        try await worker.beat([assignment], bytes: 7)
+        try await worker.complete(assignment)
+        try await copying.value
+        #expect(told.withLock { $0 } == [4, 2, 1, shard.bytes - 7])
+        await bench.dispatcher.end(job: "j")
+        worker.channel.close()
+        await bench.dispatcher.shutDown()
+    }
+
     @Test func twoWorkersShareAJob() async throws {
         let bench = DispatchBench()
         let shards = bench.shards(12)
