@@ -85,7 +85,7 @@ struct Program: Sendable {
             sinks.append(
                 try FileSink(
                     path: settings.path, maximumSize: Int(settings.maximumFileSize),
-                    maximumBackups: settings.maximumBackups))
+                    maximumBackups: settings.maximumBackups, maximumDays: settings.maximumDays))
         }
         return Logger(label: "backup", level: settings.level, sinks: sinks)
     }
