@@ -44,7 +44,9 @@ struct Program: Sendable {
             if !result.isPrinted, !result.text.isEmpty || invocation.flag("json") {
                 print(invocation.flag("json") ? try result.document() : result.text)
             }
-            return result.exitCode
+            guard let failure = result.failure else { return result.exitCode }
+            writeAll("Error: \(failure.description)\n", to: STDERR_FILENO)
+            return ExitCode(failure)
         }
     }
 
@@ -85,7 +87,7 @@ struct Program: Sendable {
             sinks.append(
                 try FileSink(
                     path: settings.path, maximumSize: Int(settings.maximumFileSize),
-                    maximumBackups: settings.maximumBackups))
+                    maximumBackups: settings.maximumBackups, maximumDays: settings.maximumDays))
         }
         return Logger(label: "backup", level: settings.level, sinks: sinks)
     }
