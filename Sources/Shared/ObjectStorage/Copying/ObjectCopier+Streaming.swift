@@ -68,10 +68,11 @@ extension ObjectCopier {
             let evidence = try await checkETags(
                 source, sourceETag: source.etag ?? moved.sourceETag, destination, StoredObject(etag: moved.etag),
                 boundariesAreEqual: false, wereSeen: moved.wereSeen)
-            if ETagShape(source.etag ?? moved.sourceETag) != ETagShape(moved.etag) {
-                routes.rememberUnproven(source.store.identity, destination.store.identity)
-            }
-            return CopyOutcome(etag: moved.etag, copiedByStore: false, md5: evidence, crc32c: moved.crc32c)
+            let agrees = ETagShape(source.etag ?? moved.sourceETag) == ETagShape(moved.etag)
+            if !agrees { routes.rememberUnproven(source.store.identity, destination.store.identity) }
+            // An ETag that reading has contradicted may be a garbled answer, and is not passed on.
+            let etag = agrees || evidence == nil ? moved.etag : ""
+            return CopyOutcome(etag: etag, copiedByStore: false, md5: evidence, crc32c: moved.crc32c)
         }
         progress.add(source.size)
         return outcome
