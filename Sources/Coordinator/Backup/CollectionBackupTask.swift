@@ -52,7 +52,9 @@ struct CollectionBackupTask: Sendable {
         let journal = journal
         let copies = plan
         try await timer.measure(.copy) {
-            try await dispatcher.copy(copies.shards(of: planned), job: context.id, lane: planned.collectionID) {
+            try await dispatcher.copy(
+                copies.shards(of: planned), job: context.id, lane: planned.collectionID, spreadsKeys: true
+            ) {
                 journal.add($0)
                 monitor.advance(name, by: $0.shard.bytes)
             }

@@ -18,6 +18,7 @@ struct WorkerPool: Sendable {
         var settings = Dispatcher.Settings()
         settings.policy.leaseDuration = services.configuration.coordinator.lease
         settings.policy.maximumFailures = services.configuration.coordinator.maximumShardFailures
+        settings.limits = services.limits
         let dispatcher = Dispatcher(settings: settings, logger: services.logger.labeled("dispatch"))
         guard let listen else { return withInnerWorker(dispatcher, services) }
         let port = try await AgentPort.open(listen, dispatcher: dispatcher, services: services)
@@ -32,7 +33,7 @@ struct WorkerPool: Sendable {
         let (inner, outer) = InProcessChannel<AgentMessage, CoordinatorMessage>.pair()
         let limits = WorkerLimits(concurrency: configuration.transfer.concurrency)
         let worker = services.equipment.makeWorker(
-            channel: inner, limits: limits, heartbeat: configuration.coordinator.heartbeat)
+            channel: inner, limits: limits, heartbeat: min(.seconds(1), configuration.coordinator.heartbeat))
         let working = Task { await worker.run() }
         let serving = Task {
             await dispatcher.serve(outer, name: "local", instance: "local", capacity: limits.capacity)

@@ -29,6 +29,7 @@ struct APIService: Sendable {
         case "/restore_secondary": ["POST": restoreSecondary]
         case "/get_restore": ["GET": getRestore]
         case "/cancel": ["POST": cancel]
+        case "/limits": ["GET": limits, "POST": setLimits]
         default: nil
         }
     }

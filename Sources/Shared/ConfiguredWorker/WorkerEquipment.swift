@@ -17,6 +17,7 @@ package struct WorkerEquipment: Sendable {
     package let descriptions: [StoreDescription]
     /// One for the whole process.
     package let copier: ObjectCopier
+    private let ownBounds: TransferLimits
     private let logger: Logger
 
     /// - Parameter concurrency: objects in flight.
@@ -52,6 +53,7 @@ package struct WorkerEquipment: Sendable {
         options.maximumStreams = max(1, min(options.maximumStreams, concurrency))
         options.fastPath = FastPath(rawValue: transfer.fastPath.rawValue) ?? .auto
         options.stallTimeout = transfer.stallTimeout
+        ownBounds = TransferLimits(transfer)
         copier = ObjectCopier(options: options, logger: logger)
         self.logger = logger
     }
@@ -60,12 +62,18 @@ package struct WorkerEquipment: Sendable {
     package func makeWorker(channel: AgentChannel, limits: WorkerLimits, heartbeat: Duration) -> CopyWorker {
         CopyWorker(
             channel: channel, stores: [.milvus: stores.milvus, .backup: stores.backup], roots: roots, limits: limits,
-            heartbeat: heartbeat, copier: copier, logger: logger)
+            ownBounds: ownBounds, heartbeat: heartbeat, copier: copier, logger: logger)
     }
 
     /// Reads what a probe of the coordinator asks for.
     package func answer(_ probe: Probes.Probe) async -> ProbeAnswers.Answer {
         await StoreProbe.answer(probe, store: stores[probe.storage], root: roots[probe.storage])
+    }
+}
+
+extension TransferLimits {
+    package init(_ settings: TransferSettings) {
+        self.init(bandwidth: settings.bandwidth, requestsPerSecond: settings.requestsPerSecond.map(Double.init))
     }
 }
 
