@@ -37,13 +37,18 @@ def seconds_of_copy(result):
     return float(re.search(r"^  copy +([0-9.]+) s$", result.output, re.MULTILINE)[1])
 
 
+def shortest(size):
+    """Seconds at 3 MiB/s; what was not used for a tenth of a second before may be made up for."""
+    return size / (3 * MIB) - 0.11
+
+
 @pytest.mark.parametrize("path", ["auto", "checksummed", "off"])
 def test_a_bandwidth_is_kept_to(install, archive, bucket, name, path):
     installation = install(archive.milvus, bucket, change=settings(fastPath=path))
     made = installation.run("create", "-n", name, "--filter", archive.filter, "--bandwidth", "3MiB")
     assert made.code == 0, str(made)
     size = assert_copied(archive, bucket, name)
-    assert seconds_of_copy(made) >= size / (3 * MIB)
+    assert seconds_of_copy(made) >= shortest(size)
 
 
 def test_agents_share_it(install, archive, bucket, name, coordinator_address, wait_for_log):
@@ -56,7 +61,7 @@ def test_agents_share_it(install, archive, bucket, name, coordinator_address, wa
     result = coordinator.wait(120)
     assert result.code == 0, str(result)
     size = assert_copied(archive, bucket, name)
-    assert seconds_of_copy(result) >= size / (3 * MIB)
+    assert seconds_of_copy(result) >= shortest(size)
     assert all(share.objects > 0 for share in programs.shares(result).values())
     assert len(programs.shares(result)) == 2
     for agent in [one, two]:
@@ -103,4 +108,4 @@ def test_a_store_that_asks_to_slow_down(install, archive, bucket, name, path):
 def test_a_rate_that_is_none(install, archive, bucket, name, text):
     refused = install(archive.milvus, bucket).run("create", "-n", name, f"--bandwidth={text}")
     assert refused.code == 2, str(refused)
-    assert "transfer.bandwidth" in refused.errors and not bucket.sizes()
+    assert "--bandwidth: " in refused.errors and not bucket.sizes()

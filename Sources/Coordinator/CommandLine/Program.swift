@@ -64,12 +64,16 @@ struct Program: Sendable {
         guard command.needsConfiguration else {
             return CommandEnvironment(configuration: Configuration(), logger: .silent, liveLine: nil)
         }
+        var (configuration, warnings) = try Configuration.load(
+            path: invocation.text("config"), overrides: invocation.texts("set"), environment: processEnvironment())
         // An option of those commands that copy.
-        let copies = [["create"], ["restore"]].contains(invocation.path)
-        let bandwidth = copies ? invocation.text("bandwidth").map { ["transfer.bandwidth=\($0)"] } ?? [] : []
-        let (configuration, warnings) = try Configuration.load(
-            path: invocation.text("config"), overrides: invocation.texts("set") + bandwidth,
-            environment: processEnvironment())
+        if [["create"], ["restore"]].contains(invocation.path), let text = invocation.text("bandwidth") {
+            do throws(BackupError) {
+                configuration.transfer.bandwidth = try TransferSettings.bandwidth(text)
+            } catch {
+                throw BackupError(.usage, "--\(error.message)")
+            }
+        }
         let liveLine = Terminal.isInteractive(STDERR_FILENO) ? LiveLine() : nil
         let logger = try makeLogger(configuration.log, liveLine)
         for warning in invocation.warnings + warnings { logger.warn(warning) }
