@@ -53,11 +53,8 @@ struct CollectionBackupTask: Sendable {
         let copies = plan
         try await timer.measure(.copy) {
             try await dispatcher.copy(
-                copies.shards(of: planned), job: context.id, lane: planned.collectionID, spreadsKeys: true
-            ) {
-                journal.add($0)
-                monitor.advance(name, by: $0.shard.bytes)
-            }
+                copies.shards(of: planned), job: context.id, lane: planned.collectionID, spreadsKeys: true,
+                onFinished: { journal.add($0) }, onBytes: { monitor.advance(name, by: $0) })
         }
         try await timer.measure(.verify) {
             try await CopyVerifier(store: context.stores.backup, paths: backupPaths).verify(planned)

@@ -26,6 +26,7 @@ extension Configuration {
         agent.name = values.text("agent.name")
         agent.concurrency = values.integer("agent.concurrency")
         agent.coordinator = HostPort(values.text("agent.coordinator"))
+        agent.allowedRoots = values.list("agent.allowedRoots").compactMap(BucketRoot.init)
         parameters = Schema.version2.parameters.compactMap { parameter in
             values.values[parameter.name].map { ResolvedParameter(parameter.name, $0) }
         }

@@ -28,6 +28,8 @@ extension Schema {
             .text("agent.name"),
             .integer("agent.concurrency", value: 128).inheriting(from: concurrencyKey),
             .hostPort("agent.coordinator", ports: 1...65535),
+            Parameter(
+                keys: ["agent.allowedRoots"], kind: .list(acceptsText: true), fallback: .value(.list([]))),
         ]
     }
 }

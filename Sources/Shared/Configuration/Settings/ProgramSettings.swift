@@ -75,6 +75,8 @@ package struct AgentSettings: Sendable {
     package var concurrency = 128
     /// The coordinator to connect to; nil when not set.
     package var coordinator: HostPort?
+    /// Where else in the backup store it may read and write for a coordinator.
+    package var allowedRoots: [BucketRoot] = []
 
     package init() {}
 }
