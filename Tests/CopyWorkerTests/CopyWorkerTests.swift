@@ -69,6 +69,22 @@ import Testing
         #expect(bench.backup.keys.count == 2 && bench.backup.counts.count(.put) == 0)
     }
 
+    @Test func keepsToTheLimitsItHearsOf() async throws {
+        let bench = WorkerBench()
+        let start = ContinuousClock.now
+        async let summary = bench.worker.run()
+        try await bench.coordinator.send(.limits(TransferLimits(bandwidth: 1000)))
+        try await bench.coordinator.send(.assignment(bench.assignment(1, objects: 3)))
+        guard case .completed = try await bench.next() else { return #expect(Bool(false)) }
+        #expect(ContinuousClock.now - start >= .milliseconds(300), "303 bytes")
+        try await bench.coordinator.send(.limits(TransferLimits(bandwidth: 1)))
+        try await bench.coordinator.send(.assignment(bench.assignment(2, objects: 3)))
+        try await bench.coordinator.send(.limits(TransferLimits()))
+        try await bench.coordinator.send(.finish)
+        #expect(try await bench.rest().count == 2)
+        _ = await summary
+    }
+
     @Test func tellsWhyTheStoreDidNotCopy() async throws {
         let bench = WorkerBench(sharesBackend: true)
         bench.backup.faults.copyRefusal = BackupError(.permissionDenied, "no right to copy")

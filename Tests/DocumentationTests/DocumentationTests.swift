@@ -61,6 +61,7 @@ import Testing
         let keys = [
             "server.listen", "server.token", "backup.maxSegmentGroupSize", "transfer.multipartStreamThresholdMiB",
             "transfer.partSizeMiB", "transfer.stallTimeoutSeconds", "transfer.fastPath",
+            "transfer.bandwidth", "transfer.requestsPerSecond",
         ]
         return keys.contains(key) || sections.contains { key.hasPrefix($0) } || key.lowercased().hasSuffix("cacertpath")
     }

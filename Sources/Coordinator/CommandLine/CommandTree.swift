@@ -74,6 +74,11 @@ enum CommandTree {
             "min-agents", placeholder: "N",
             help: "With --listen: wait for this many agents before the work begins; more may join at any time.",
             defaultValue: "0"),
+        Option(
+            "bandwidth", placeholder: "RATE",
+            help: "The most that all the copying may move in a second, over all agents, as in 100MiB. Copies that the "
+                + "store makes by itself do not count. Configuration: transfer.bandwidth."),
+        .flag("verbose", short: "v", help: "Show the rate of every agent in the live line, too."),
     ]
 
     private static let create = Command(

@@ -72,8 +72,16 @@ struct Program: Sendable {
         guard command.needsConfiguration else {
             return CommandEnvironment(configuration: Configuration(), logger: .silent, liveLine: nil)
         }
-        let (configuration, warnings) = try Configuration.load(
+        var (configuration, warnings) = try Configuration.load(
             path: invocation.text("config"), overrides: invocation.texts("set"), environment: processEnvironment())
+        // An option of those commands that copy.
+        if [["create"], ["restore"]].contains(invocation.path), let text = invocation.text("bandwidth") {
+            do throws(BackupError) {
+                configuration.transfer.bandwidth = try TransferSettings.bandwidth(text)
+            } catch {
+                throw BackupError(.usage, "--\(error.message)")
+            }
+        }
         let liveLine = Terminal.isInteractive(STDERR_FILENO) ? LiveLine() : nil
         let logger = try makeLogger(configuration.log, liveLine)
         for warning in invocation.warnings + warnings { logger.warn(warning) }

@@ -10,7 +10,8 @@ struct CreateCommand: CommandImplementation {
         let request = try BackupRequest(invocation)
         let context = JobContext(
             id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: PhaseTimer(),
-            workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine)
+            workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine,
+            isVerbose: invocation.flag("verbose"))
         let job = BackupJob(request: request, context: context)
         if invocation.flag("dry-run") { return try await job.estimate().result }
         let outcome = try await job.run()

@@ -11,7 +11,8 @@ struct RestoreCommand: CommandImplementation {
         let request = try RestoreRequest(invocation)
         let context = JobContext(
             id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: PhaseTimer(),
-            workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine)
+            workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine,
+            isVerbose: invocation.flag("verbose"))
         let job = RestoreJob(request: request, context: context)
         if invocation.flag("dry-run") { return try await job.estimate().result }
         let outcome = try await job.run()

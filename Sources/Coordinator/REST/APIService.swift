@@ -33,6 +33,7 @@ struct APIService: Sendable {
         case "/get_restore": ["GET": getRestore]
         case "/cancel": ["POST": cancel]
         case "/verify": ["POST": verify, "GET": getVerification]
+        case "/limits": ["GET": limits, "POST": setLimits]
         default: nil
         }
     }

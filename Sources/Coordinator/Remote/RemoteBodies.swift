@@ -6,7 +6,7 @@ import Support
 /// What is sent to a server for the options of `create` and `restore`: checked first as if it was done here.
 enum RemoteBodies {
     static func create(_ invocation: Invocation) throws -> JSONValue {
-        try refuse(["dry-run", "listen", "min-agents"], invocation)
+        try refuse(["dry-run", "listen", "min-agents", "bandwidth", "verbose"], invocation)
         let request = try BackupRequest(invocation)
         var members: [JSONValue.Member] = [
             .init("backup_name", .string(request.name)), .init("async", .bool(true)),
@@ -35,7 +35,8 @@ enum RemoteBodies {
     }
 
     static func restore(_ invocation: Invocation) throws -> JSONValue {
-        try refuse(["dry-run", "listen", "min-agents", "skip-aliases", "load"], invocation)
+        try refuse(
+            ["dry-run", "listen", "min-agents", "bandwidth", "verbose", "skip-aliases", "load"], invocation)
         let request = try RestoreRequest(invocation)
         var members: [JSONValue.Member] = [
             .init("backup_name", .string(request.backupName)), .init("async", .bool(true)),

@@ -35,6 +35,7 @@ package final class CopyWorker: Sendable {
     private let roots: StorageRoots
     private let places: [BackupPlace: any ObjectStore]
     private let limits: WorkerLimits
+    private let ownBounds: TransferLimits
     private let heartbeat: Duration
     private let copier: ObjectCopier
     private let clock: any Clock<Duration>
@@ -47,19 +48,21 @@ package final class CopyWorker: Sendable {
     ///   - stores: without retries of their own: the copier retries.
     ///   - roots: below which this host lets itself be sent; see ``KeyRules``.
     ///   - places: where backups may lie when an assignment says where, and the store of each.
+    ///   - ownBounds: hold until the coordinator says something else.
     ///   - heartbeat: the interval the coordinator has told.
     ///   - copier: one for the whole process.
     package init(
         channel: AgentChannel, stores: [StorageID: any ObjectStore], roots: StorageRoots,
-        places: [BackupPlace: any ObjectStore] = [:], limits: WorkerLimits, heartbeat: Duration, copier: ObjectCopier,
-        clock: any Clock<Duration> = ContinuousClock(),
-        logger: Logger = .silent
+        places: [BackupPlace: any ObjectStore] = [:], limits: WorkerLimits,
+        ownBounds: TransferLimits = TransferLimits(), heartbeat: Duration, copier: ObjectCopier,
+        clock: any Clock<Duration> = ContinuousClock(), logger: Logger = .silent
     ) {
         self.channel = channel
         self.stores = stores
         self.roots = roots
         self.places = places
         self.limits = limits
+        self.ownBounds = ownBounds
         self.heartbeat = heartbeat
         self.copier = copier
         self.clock = clock
@@ -73,6 +76,8 @@ package final class CopyWorker: Sendable {
     /// Works until the coordinator has no more work, ``requestStop()`` is called, the connection ends or this task is
     /// cancelled. Nothing of it runs any more when it returns. Call it once.
     package func run() async -> WorkerSummary {
+        // What an earlier coordinator has said does not hold for this one.
+        copier.limiter.set(ownBounds)
         let outbox = Outbox(channel)
         let receiver = Task { await self.receive() }
         let sender = Task {
@@ -140,6 +145,11 @@ package final class CopyWorker: Sendable {
         case .cancel(let cancellation):
             logger.info("shards canceled", ["shards": cancellation.leases.count, "reason": cancellation.reason])
             return state.canceled(cancellation.leases)
+        case .limits(let limits):
+            logger.debug(
+                "limits", ["bandwidth": limits.bandwidth ?? 0, "requestsPerSecond": limits.requestsPerSecond ?? 0])
+            copier.limiter.set(limits)
+            return []
         case .finish: return state.finish()
         case .refused(let refusal): return state.lost(.refused(refusal))
         case .challenge, .probes, .accepted:
@@ -258,6 +268,12 @@ package final class CopyWorker: Sendable {
             sender.cancel()
             await sender.value
         }
+    }
+}
+
+extension CopyLimiter {
+    fileprivate func set(_ limits: TransferLimits) {
+        set(bandwidth: limits.bandwidth, requestsPerSecond: limits.requestsPerSecond)
     }
 }
 

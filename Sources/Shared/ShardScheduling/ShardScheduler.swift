@@ -113,13 +113,17 @@ package struct ShardScheduler: Sendable {
     /// - Parameters:
     ///   - shard: its id must be new in this job.
     ///   - lane: shards of one lane (a partition, a collection) come out in order, the lanes take turns.
-    package mutating func add(_ shard: Shard, lane: Int64 = 0, now: ContinuousClock.Instant) -> [Handout] {
+    ///   - spreadsKeys: whether shards of one lane take turns by their prefixes, so that no place of the store runs hot;
+    ///     those of one prefix come out in order.
+    package mutating func add(
+        _ shard: Shard, lane: Int64 = 0, spreadsKeys: Bool = false, now: ContinuousClock.Instant
+    ) -> [Handout] {
         guard state == .running else { return [] }
         precondition(entries[shard.id] == nil, "shard \(shard.id) was added twice")
         let amount = WorkAmount(shards: 1, objects: shard.tasks.count, bytes: shard.bytes)
         entries[shard.id] = Entry(shard: shard, amount: amount, epoch: firstEpoch - 1)
         total.planned += amount
-        pending.add(shard.id, lane: lane)
+        pending.add(shard.id, lane: lane, place: spreadsKeys ? shard.sourcePrefix : "")
         return dispatch(now)
     }
 

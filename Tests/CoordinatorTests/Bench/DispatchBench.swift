@@ -14,6 +14,7 @@ struct DispatchBench: Sendable {
     let source = MemoryObjectStore(bucket: "a")
     let destination = MemoryObjectStore(bucket: "b")
     let log = MemorySink()
+    let limits = LimitSetting()
     let dispatcher: Dispatcher
 
     /// - Parameter lease: an hour, so that nothing runs out by itself however slow the machine is.
@@ -21,6 +22,7 @@ struct DispatchBench: Sendable {
         var settings = Dispatcher.Settings()
         settings.policy = SchedulingPolicy(leaseDuration: lease, maximumFailures: maximumFailures)
         settings.window = window
+        settings.limits = limits
         dispatcher = Dispatcher(settings: settings, logger: Logger(label: "dispatch", level: .debug, sinks: [log]))
     }
 

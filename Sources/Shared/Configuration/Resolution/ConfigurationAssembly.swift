@@ -133,6 +133,11 @@ extension TransferSettings {
         multipartStreamThreshold = values.mebibytes("transfer.multipartStreamThresholdMiB")
         partSize = values.mebibytes("transfer.partSizeMiB")
         stallTimeout = values.seconds("transfer.stallTimeoutSeconds")
+        let (bandwidth, requests) = (
+            values.integer("transfer.bandwidth"), values.integer("transfer.requestsPerSecond")
+        )
+        self.bandwidth = bandwidth > 0 ? Int64(bandwidth) : nil
+        requestsPerSecond = requests > 0 ? requests : nil
     }
 }
 

@@ -15,6 +15,8 @@ extension Schema {
             .integer("transfer.multipartStreamThresholdMiB", value: 64, in: 1...5120),
             .integer("transfer.partSizeMiB", value: 64, in: 5...5120),
             .integer("transfer.stallTimeoutSeconds", value: 60),
+            Parameter(keys: ["transfer.bandwidth"], kind: .bandwidth, fallback: .value(.integer(0))),
+            .integer("transfer.requestsPerSecond", value: 0, in: Parameter.notNegative),
             .choice(
                 "transfer.fastPath", value: "auto", of: TransferSettings.FastPath.allCases.map(\.rawValue),
                 environment: ["MILVUS_BACKUP_FAST_PATH"]),
