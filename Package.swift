@@ -148,7 +148,7 @@ let package = Package(
             [
                 "Support", "JSON", "CommandLineInterface", "HTTP", "ObjectStorage", "ObjectStorageTesting",
                 "MilvusClient", "BackupFormat", "Configuration", "ShardProtocol", "ShardTransport", "ShardScheduling",
-                "CopyWorker", "ConfiguredStores", "ConfiguredWorker",
+                "CopyWorker", "ConfiguredStores", "ConfiguredWorker", "TLS",
             ]),
         tests(
             "Agent",

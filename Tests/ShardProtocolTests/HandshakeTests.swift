@@ -193,15 +193,20 @@ import Testing
     }
 
     @Test func anAgentThatSeesAnotherObjectIsRefused() throws {
-        let run = try HandshakeRun(seen: ["backup/probe-1": "something else"])
-        let message = "agent a1 sees another object at backup/probe-1: its endpoint leads to another store"
+        let run = try HandshakeRun(seen: [
+            "backup/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788": "something else"
+        ])
+        let message =
+            "agent a1 sees another object at backup/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788: its endpoint leads to another store"
         #expect(run.coordinatorFailure?.message == message)
         #expect(run.agentFailure?.message.contains(message) == true)
     }
 
     @Test func anAgentThatCannotReadAProbeMayComeAgain() throws {
         let run = try HandshakeRun(seen: [:])
-        #expect(run.coordinatorFailure?.message.contains("cannot read backup/probe-1") == true)
+        #expect(
+            run.coordinatorFailure?.message.contains(
+                "cannot read backup/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788") == true)
         #expect(run.coordinatorFailure?.message.contains("not there") == true)
         #expect(run.agentFailure?.isRetryable == true)
     }
@@ -215,8 +220,12 @@ import Testing
         #expect(failure?.isRetryable == true)
     }
 
-    @Test(arguments: ["files/x", "backup/../files/x", "backup", "backupx/y", "backup/./x"])
-    func anAgentReadsNoProbeOutsideOfItsRoot(key: String) throws {
+    @Test(arguments: [
+        "files/NAME", "backup/../files/NAME", "backup", "backupx/NAME", "backup/./NAME", "backup//NAME", "/backup/NAME",
+        "backup/nightly/NAME", "backup/NAME/", "backup/NAME0", "backup/nightly/meta/backup_meta.json", "NAME",
+    ])
+    func anAgentReadsNothingButProbes(pattern: String) throws {
+        let key = pattern.replacing("NAME", with: "milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788")
         var agent = try AgentHandshake(hello: .sample(), token: nil)
         _ = agent.start()
         _ = agent.receive(.challenge(Challenge(version: 1, nonce: HandshakeRun.coordinatorNonce, proof: "")))

@@ -60,8 +60,10 @@ extension TCPConnection {
     func fail(_ error: BackupError, _ state: inout State) -> [Effect] {
         let effects =
             endHandshake(.failure(error), &state) + endReading(.failed(error), &state) + failWriters(error, &state)
-        if !state.isDraining { linger(error, &state) }
-        return effects
+        guard !state.isDraining else { return effects }
+        linger(error, &state)
+        // At once: the process may end because of this.
+        return effects + sendPending(&state)
     }
 
     func endHandshake(_ result: Result<TLSPeer?, BackupError>, _ state: inout State) -> [Effect] {

@@ -268,7 +268,7 @@ final class TCPConnection: ByteConnection, ReadinessHandler {
         return [.giveBytes(reader.continuation, bytes)]
     }
 
-    private func sendPending(_ state: inout State) -> [Effect] {
+    func sendPending(_ state: inout State) -> [Effect] {
         var effects: [Effect] = []
         while let descriptor = state.registration?.descriptor {
             guard var current = state.current ?? nextTransmission(&state, &effects) else { break }

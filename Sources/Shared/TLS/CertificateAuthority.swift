@@ -5,6 +5,11 @@ import Support
 package struct CertificateAndKey: Sendable {
     package var certificate: [UInt8]
     package var key: [UInt8]
+
+    package init(certificate: [UInt8], key: [UInt8]) {
+        self.certificate = certificate
+        self.key = key
+    }
 }
 
 /// The authority of one cluster: makes the certificates by which coordinator and agents know each other. Keys are on the

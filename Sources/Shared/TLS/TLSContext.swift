@@ -80,6 +80,12 @@ package final class TLSContext: Sendable {
         return seconds < 0 ? Int(days) - 1 : Int(days)
     }
 
+    /// What to tell when ``daysLeft`` are few.
+    package static func expiryWarning(_ key: String, _ days: Int) -> String {
+        days < 0
+            ? "the certificate in \(key) has run out" : "the certificate in \(key) runs out in \(days) days"
+    }
+
     private func show(_ files: TLSFiles) throws(BackupError) {
         try use(files.certificate, "\(files.section).certPath") {
             SSL_CTX_use_certificate_chain_file(pointer, files.certificate)

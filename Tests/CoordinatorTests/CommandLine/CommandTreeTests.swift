@@ -24,7 +24,7 @@ import Testing
         #expect(
             Self.leaves == [
                 ["create"], ["restore"], ["list"], ["get"], ["delete"], ["check"], ["server"], ["config", "show"],
-                ["config", "migrate"], ["l0compact"], ["migrate"], ["completion"], ["version"],
+                ["config", "migrate"], ["certs"], ["l0compact"], ["migrate"], ["completion"], ["version"],
             ])
     }
 
