@@ -246,6 +246,7 @@ actor Dispatcher {
 
     private func settle(_ outcome: ReportOutcome, _ agent: AgentID, _ lease: Lease) {
         send(outcome.handouts)
+        cancel(outcome.superseded, reason: "another agent was faster")
         switch outcome.verdict {
         case .finished(let finished):
             logger.debug(
@@ -258,7 +259,13 @@ actor Dispatcher {
         case .jobFailed(let failure): fail(job: lease.job, failure.error)
         case .late:
             logger.info("late report dropped", ["shard": lease.shard, "agent": agent, "epoch": lease.epoch])
-        case .requeued: break
+        case .requeued, .leftToRival: break
+        }
+    }
+
+    private func cancel(_ held: [HeldLease], reason: String) {
+        for (agent, leases) in Dictionary(grouping: held, by: \.agent) {
+            workers[agent]?.send(.cancel(Cancellation(leases: leases.map(\.lease), reason: reason)))
         }
     }
 
@@ -266,7 +273,11 @@ actor Dispatcher {
         for handout in handouts {
             let lease = handout.assignment.lease
             logger.debug("shard leased", ["shard": lease.shard, "agent": handout.agent, "epoch": lease.epoch])
-            if lease.epoch > 1 {
+            if let rival = handout.rival {
+                logger.info(
+                    "slow shard taken over",
+                    ["shard": lease.shard, "from": rival, "agent": handout.agent, "epoch": lease.epoch])
+            } else if lease.epoch > 1 {
                 logger.info(
                     "shard handed out again", ["shard": lease.shard, "agent": handout.agent, "epoch": lease.epoch])
             }
@@ -293,9 +304,8 @@ actor Dispatcher {
             for (agent, leases) in Dictionary(grouping: outcome.expired, by: \.agent) {
                 logger.warn(
                     "agent is silent, its shards go to others", ["agent": agent, "shards": leases.count])
-                let leases = leases.map(\.lease)
-                workers[agent]?.send(.cancel(Cancellation(leases: leases, reason: "the lease has run out")))
             }
+            cancel(outcome.expired, reason: "the lease has run out")
             send(outcome.handouts)
         }
     }

@@ -18,6 +18,7 @@ struct WorkerPool: Sendable {
         var settings = Dispatcher.Settings()
         settings.policy.leaseDuration = services.configuration.coordinator.lease
         settings.policy.maximumFailures = services.configuration.coordinator.maximumShardFailures
+        settings.policy.takeoverDelay = services.configuration.coordinator.heartbeat * 2
         let dispatcher = Dispatcher(settings: settings, logger: services.logger.labeled("dispatch"))
         guard let listen else { return withInnerWorker(dispatcher, services) }
         let port = try await AgentPort.open(listen, dispatcher: dispatcher, services: services)
