@@ -37,12 +37,27 @@ struct BackupJob: Sendable {
     /// What the run before has copied, when it is clear that it is over.
     private func takeOver() async throws -> FinishedObjects {
         try await JobRecord.waitUntilDead(in: metadata.store, key: paths.claim, logger: logger)
-        for upload in try await metadata.store.listMultipartUploads(prefix: paths.directory) {
-            try await metadata.store.abortMultipartUpload(upload.key, uploadID: upload.uploadID)
-        }
+        try await abortUploads()
         let finished = try await FinishedObjects.read(from: metadata.store, paths: paths, logger: logger)
         logger.info("going on with a backup", ["name": request.name, "copied before": finished.count])
         return finished
+    }
+
+    /// Ends what agents have begun to upload and nobody goes on with.
+    private func abortUploads() async throws {
+        for upload in try await metadata.store.listMultipartUploads(prefix: paths.directory) {
+            try await metadata.store.abortMultipartUpload(upload.key, uploadID: upload.uploadID)
+        }
+    }
+
+    /// Everything is copied: agents that were lost, or slower than another, may have left uploads in parts behind.
+    private func cleanUp(after dispatcher: Dispatcher) async {
+        guard await dispatcher.abandonedLeases(of: context.id) > 0 else { return }
+        do {
+            try await abortUploads()
+        } catch {
+            logger.warn("uploads in parts may be left behind", ["error": BackupError(wrapping: error)])
+        }
     }
 
     private var paths: BackupPaths { BackupPaths(root: metadata.backupRoot, name: request.name) }
@@ -106,6 +121,7 @@ struct BackupJob: Sendable {
             journal: journal)
         backup.collections = try await collect(selection.collections, server: server, copying, into: &backup)
         backup.size = backup.collections.reduce(0) { $0 + $1.size }
+        await cleanUp(after: dispatcher)
         if request.includesRBAC {
             backup.rbac = RBACMetadata(try await timer.measureMilvus(.describe) { try await milvus.backUpRBAC() })
         }

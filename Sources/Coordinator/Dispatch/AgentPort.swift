@@ -32,7 +32,9 @@ struct AgentPort: Sendable {
         let tls = try securing(settings.tls)
         let listener = try await AgentListener(HostAndPort(address), tls: tls, logger: logger)
         logger.info(
-            "listening for agents", ["address": listener.localAddress, "tls": name(of: tls)])
+            "listening for agents",
+            tls == nil
+                ? ["address": listener.localAddress] : ["address": listener.localAddress, "tls": name(of: tls)])
         warn(tls, address, logger)
         let accepting = Task {
             // Handshakes go on side by side: one that says nothing holds up nobody.
@@ -61,11 +63,7 @@ struct AgentPort: Sendable {
     }
 
     private static func name(of tls: TLSContext?) -> String {
-        switch tls?.role {
-        case .coordinator(asksForCertificates: true): "mutual"
-        case .coordinator, .agent: "on"
-        case nil: "off"
-        }
+        tls?.role == .coordinator(asksForCertificates: true) ? "mutual" : "on"
     }
 
     private static func warn(_ tls: TLSContext?, _ address: HostPort, _ logger: Logger) {

@@ -127,6 +127,9 @@ actor Dispatcher {
     /// What every agent has done for a job, by name.
     func shares(of job: String) -> [AgentProgress] { jobs[job]?.scheduler.agents ?? [] }
 
+    /// Leases of a job that ended without a word of their agent, or were still held when another agent was done.
+    func abandonedLeases(of job: String) -> Int { jobs[job]?.scheduler.abandonedLeases ?? 0 }
+
     // MARK: Workers
 
     /// Talks to a worker whose handshake is over, until its connection ends.

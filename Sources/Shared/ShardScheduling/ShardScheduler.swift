@@ -66,6 +66,9 @@ package struct ShardScheduler: Sendable {
     package let backupName: String
     package let policy: SchedulingPolicy
     package private(set) var state = State.running
+    /// Leases that ended by silence, with a connection, or because another agent was faster: their holders may have left
+    /// something unfinished.
+    package private(set) var abandonedLeases = 0
     private let firstEpoch: Int
 
     /// Shards that are not done.
@@ -145,6 +148,7 @@ package struct ShardScheduler: Sendable {
             endLease(of: shard, by: agent)
             requeue(shard, now: now)
         }
+        abandonedLeases += lost.leases.count
         roster.update(agent) { agent in
             agent.losses += lost.leases.count
             agent.capacity = nil
@@ -206,6 +210,7 @@ package struct ShardScheduler: Sendable {
         }
         let began = entry.leases.first { $0.agent == agent }?.began ?? now
         let superseded = entry.leases.filter { $0.agent != agent }.map { held(lease.shard, $0) }
+        abandonedLeases += superseded.count
         for lease in entry.leases { endLease(of: entry.shard.id, by: lease.agent) }
         entries[lease.shard] = nil
         total.done += entry.amount
@@ -278,6 +283,7 @@ package struct ShardScheduler: Sendable {
             }
             expired.append(held(next.shard, lease))
             endLease(of: next.shard, by: lease.agent)
+            abandonedLeases += 1
             roster.update(lease.agent) { agent in
                 agent.isSilent = true
                 agent.losses += 1
