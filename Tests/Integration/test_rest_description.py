@@ -124,7 +124,9 @@ def test_the_examples_are_right():
     assert count > 10
 
 
-def test_answers_are_as_described(api, notes_backup, name):
+def test_answers_are_as_described(api, note, notes_backup, drop_later, milvus_a, name):
+    drop_later(milvus_a, f"notes{name}", note.database)
+
     def answer(method, path, **options):
         reply = api.call(method, path, **options)
         schema = OPERATIONS[method, path]["responses"]["200"]["content"]["application/json"]["schema"]

@@ -48,6 +48,8 @@ package struct MemoryStoreFaults: Sendable {
     package var bodyFault: @Sendable (StoreCall) -> BodyFault? = { _ in nil }
     /// Asked at each write of a body: the stored bytes get one wrong byte when it says true.
     package var damagesWrite: @Sendable (StoreCall) -> Bool = { _ in false }
+    /// Asked at each write of a whole object: the ETag in the answer is another than the object's when it says true.
+    package var garblesAnswer: @Sendable (StoreCall) -> Bool = { _ in false }
     /// Called after each piece of a body that is taken out of a pipe.
     package var betweenPieces: @Sendable () async throws -> Void = {}
     /// Thrown by `copy` and `copyPart`.

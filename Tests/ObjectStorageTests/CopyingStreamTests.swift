@@ -170,6 +170,16 @@ import Testing
         #expect(await bench.failure(size: 300, etag: bench.from.etag("k"))?.code == .corrupted)
     }
 
+    @Test func oneGarbledETagDoesNotEndTheChecks() async throws {
+        let bench = CopyingBench()
+        bench.from.set("k", CopyingBench.bytes(50))
+        bench.to.faults.garblesAnswer = { _ in bench.to.counts.count(.put) == 1 }
+        bench.to.faults.damagesWrite = { _ in bench.to.counts.count(.put) == 2 }
+        for _ in 1...2 { _ = try await bench.copy(size: 50, etag: bench.from.etag("k")) }
+        #expect(bench.to.counts.count(.put) == 3, "the damage was seen")
+        #expect(bench.to.bytes("k") == CopyingBench.bytes(50))
+    }
+
     @Test func eTagsThatAreNoMD5AreLearnedOnce() async throws {
         let bench = CopyingBench()
         bench.from.set("k", CopyingBench.bytes(50))

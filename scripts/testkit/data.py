@@ -224,6 +224,20 @@ def make_photos(connection, name="photos", rows=24_000, seed=4, rounds=4):
     return Made(connection.database, name, rows, loaded=False)
 
 
+# MARK: leaflets: many small objects
+
+
+def make_leaflets(connection, name="leaflets", rows=1000, seed=5, partitions=100):
+    """A few rows in each of many partitions: one segment of some fifteen objects for each."""
+    generator = numpy.random.default_rng(seed)
+    collection = connection.create(name, products_schema(), num_shards=1)
+    for number, ids in enumerate(batches(0, rows, -(-rows // partitions))):
+        collection.create_partition(f"sheet_{number}")
+        collection.insert(products_rows(ids, generator), partition_name=f"sheet_{number}")
+    collection.flush()
+    return Made(connection.database, name, rows, loaded=False)
+
+
 # MARK: drafts: nothing in it
 
 

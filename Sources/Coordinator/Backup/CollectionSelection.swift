@@ -6,6 +6,7 @@ import Support
 struct CollectionSelection: Sendable {
     /// In the server's order.
     var databases: [String]
+    /// By database, and by name within one: the server's own order changes from one call to the next.
     var collections: [CollectionName]
 
     /// Asks Milvus what is there.
@@ -31,7 +32,7 @@ struct CollectionSelection: Sendable {
                     .notFound, "filter collection \(database).\(name) not found in milvus",
                     hint: hint(for: name, among: names))
             }
-            selection.collections += names.filter { filter.includes(database: database, collection: $0) }
+            selection.collections += names.filter { filter.includes(database: database, collection: $0) }.sorted()
                 .map { CollectionName(database: database, collection: $0) }
         }
         return selection

@@ -23,7 +23,7 @@ struct CopyVerifier: Sendable {
 
     /// Looks at the logs of some segments, which all lie below `prefix`.
     ///
-    /// - Throws: `corrupted` with the first object that is missing or has another size.
+    /// - Throws: `corrupted` with an object that is missing or has another size.
     func verify(_ kind: LogKind, of segments: [SegmentBackup], below prefix: String) async throws {
         var expected = ExpectedLogs(kind, segments: segments)
         guard !expected.isEmpty else { return }
@@ -31,14 +31,24 @@ struct CopyVerifier: Sendable {
             for object in page.objects {
                 guard let (key, groupID) = paths.parse(object.key) else { continue }
                 guard let size = expected.found(key, groupID: groupID), size != object.size else { continue }
-                throw BackupError(
-                    .corrupted, "\(object.key) in bucket \(bucket) has \(object.size) bytes and should have \(size)")
+                throw wrongSize(object.key, found: object.size, expected: size)
             }
         }
-        if let (segment, log) = expected.firstMissing {
-            let key = paths.binlogRoot + paths.relativePath(kind, log, of: segment)
+        _ = try await mapInParallel(expected.missing, limit: 16) { segment, log in
+            try await lookFor(paths.binlogRoot + paths.relativePath(kind, log, of: segment), size: log.size)
+        }
+    }
+
+    /// Listings of some stores lag behind what was written, so what one does not show is asked for by its name.
+    private func lookFor(_ key: String, size: Int64) async throws {
+        guard let found = try await store.head(key) else {
             throw BackupError(.corrupted, "\(key) is missing in bucket \(bucket)")
         }
+        guard found.size == size else { throw wrongSize(key, found: found.size, expected: size) }
+    }
+
+    private func wrongSize(_ key: String, found: Int64, expected: Int64) -> BackupError {
+        BackupError(.corrupted, "\(key) in bucket \(bucket) has \(found) bytes and should have \(expected)")
     }
 
     private var bucket: String { "\"\(store.identity.bucket)\"" }
@@ -94,10 +104,9 @@ private struct ExpectedLogs {
             && key.partitionID == segment.partitionID && groupID == group
     }
 
-    var firstMissing: (SegmentBackup, Binlog)? {
-        for (segment, flags) in isFound.enumerated() {
-            if let index = flags.firstIndex(of: false) { return (segments[segment], logs[segment][index]) }
+    var missing: [(SegmentBackup, Binlog)] {
+        zip(segments, zip(logs, isFound)).flatMap { segment, state in
+            zip(state.0, state.1).filter { !$0.1 }.map { (segment, $0.0) }
         }
-        return nil
     }
 }

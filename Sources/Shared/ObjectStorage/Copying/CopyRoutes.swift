@@ -10,6 +10,7 @@ final class CopyRoutes: Sendable {
 
     private struct State {
         var refusals: [Pair: String] = [:]
+        var withMD5: Set<StoreIdentity> = []
         var withoutMD5: Set<StoreIdentity> = []
         var unproven: Set<Pair> = []
         var unsuited: Set<Pair> = []
@@ -35,7 +36,15 @@ final class CopyRoutes: Sendable {
     /// Whether ETags of this store were found to be something else than MD5 although they look like it.
     func hasETagsWithoutMD5(_ store: StoreIdentity) -> Bool { state.withLock { $0.withoutMD5.contains(store) } }
 
-    func rememberETagsWithoutMD5(_ store: StoreIdentity) { state.withLock { _ = $0.withoutMD5.insert(store) } }
+    /// An ETag of this store was the MD5 of the content. From now on one that is not says something about that object alone.
+    func rememberETagsWithMD5(_ store: StoreIdentity) { state.withLock { _ = $0.withMD5.insert(store) } }
+
+    /// An ETag of this store was not the MD5 of the content.
+    ///
+    /// - Returns: whether its ETags are not believed any more, and this is the first time.
+    func rememberETagsWithoutMD5(_ store: StoreIdentity) -> Bool {
+        state.withLock { !$0.withMD5.contains(store) && $0.withoutMD5.insert(store).inserted }
+    }
 
     /// Whether equal ETags may be expected to prove a copy: they have not failed to between these two.
     func mayProve(_ source: StoreIdentity, _ destination: StoreIdentity) -> Bool {
@@ -45,8 +54,17 @@ final class CopyRoutes: Sendable {
         }
     }
 
-    /// ETags that seemed comparable were not.
+    /// ETags that seemed comparable were not. Between two stores whose ETags were seen to be MD5s that is the fault of one
+    /// answer, and they go on proving copies.
     func rememberUnproven(_ source: StoreIdentity, _ destination: StoreIdentity) {
+        state.withLock { state in
+            guard !state.withMD5.isSuperset(of: [source, destination]) else { return }
+            state.unproven.insert(Pair(source: source, destination: destination))
+        }
+    }
+
+    /// Objects in parts do not prove one another between the two: their boundaries are not those that were guessed.
+    func rememberUnequalParts(_ source: StoreIdentity, _ destination: StoreIdentity) {
         state.withLock { _ = $0.unproven.insert(Pair(source: source, destination: destination)) }
     }
 

@@ -4,29 +4,35 @@ import Support
 extension ObjectCopier {
     /// Compares the ETags of source and destination when they can be compared.
     ///
-    /// - Parameter boundariesAreEqual: see ``ETagShape/compared(to:boundariesAreEqual:)``.
+    /// - Parameters:
+    ///   - boundariesAreEqual: see ``ETagShape/compared(to:boundariesAreEqual:)``.
+    ///   - wereSeen: whether the bytes have passed through this process. If they have not, and the ETags prove nothing,
+    ///     both objects are read.
     /// - Returns: the MD5 of the content when both sides agree on it; nil when there is no evidence either way.
     /// - Throws: ``BackupError/Code/corrupted``, retryable, when the copy differs from its source.
     func checkETags(
         _ source: CopySource, sourceETag: String, _ destination: CopyDestination, _ stored: StoredObject,
-        boundariesAreEqual: Bool
+        boundariesAreEqual: Bool, wereSeen: Bool
     ) async throws -> String? {
         let (from, to) = (ETagShape(sourceETag), ETagShape(stored.etag))
         switch from.compared(to: to, boundariesAreEqual: boundariesAreEqual) {
-        case .incomparable: return nil
+        case .incomparable: return wereSeen ? nil : try await compareByReading(source, from, destination, to)
         case .equal:
-            if case .plain(let md5) = from { return md5 }
-            return nil
+            guard case .plain(let md5) = from else { return nil }
+            routes.rememberETagsWithMD5(source.store.identity)
+            routes.rememberETagsWithMD5(destination.store.identity)
+            return md5
         case .different:
             let isExplained =
                 routes.hasETagsWithoutMD5(source.store.identity)
                 || routes.hasETagsWithoutMD5(destination.store.identity)
-            return isExplained ? nil : try await compareByReading(source, from, destination, to)
+            return isExplained && wereSeen ? nil : try await compareByReading(source, from, destination, to)
         }
     }
 
     /// ETags that look like MD5 are none where the store encrypts with a key of its own (S3: SSE-KMS, SSE-C). So before a
-    /// copy is called damaged both objects are read once; when they are equal, that store's ETags are not compared again.
+    /// copy is called damaged both objects are read once. When they are equal, that store's ETags are not compared again,
+    /// unless one was seen to be an MD5: then each object is a matter of its own.
     private func compareByReading(
         _ source: CopySource, _ sourceETag: ETagShape, _ destination: CopyDestination, _ destinationETag: ETagShape
     ) async throws -> String? {
@@ -44,14 +50,23 @@ extension ObjectCopier {
             throw damage
         }
         guard wanted == found else { throw damage }
-        for (etag, store) in [(sourceETag, source.store), (destinationETag, destination.store)]
-        where try etag.text != etag.expected(forContentMD5: wanted).text {
-            routes.rememberETagsWithoutMD5(store.identity)
-            logger.info(
-                "ETags of this store are not the MD5 of the content; they are not compared any more",
-                ["provider": store.identity.provider, "bucket": store.identity.bucket])
-        }
+        try await learn(from: sourceETag, of: source.key, in: source.store, contentMD5: wanted)
+        try await learn(from: destinationETag, of: destination.key, in: destination.store, contentMD5: wanted)
         return StreamDigest.hexadecimal(wanted)
+    }
+
+    /// Remembers what the ETag of an object, whose content is known, says about the others of its store.
+    private func learn(
+        from etag: ETagShape, of key: String, in store: any ObjectStore, contentMD5: [UInt8]
+    ) async throws {
+        guard let expected = try etag.expected(forContentMD5: contentMD5)?.text, etag.text != expected else { return }
+        // One answer may have been garbled, and it would leave all other copies without a proof: so the store is asked.
+        guard let found = try await store.head(key), ETagShape(found.etag).text != expected,
+            routes.rememberETagsWithoutMD5(store.identity)
+        else { return }
+        logger.info(
+            "ETags of this store are not the MD5 of the content; they are not compared any more",
+            ["provider": store.identity.provider, "bucket": store.identity.bucket])
     }
 
     private func digest(of source: CopySource) async throws -> [UInt8] {
@@ -80,11 +95,15 @@ extension ETagShape {
         }
     }
 
-    /// The ETag of this shape that content with the digest `md5` has; for one part at most, since only that follows from it.
-    fileprivate func expected(forContentMD5 md5: [UInt8]) throws(BackupError) -> ETagShape {
-        guard case .multipart(_, let parts) = self else { return .plain(StreamDigest.hexadecimal(md5)) }
-        let digest = try StreamDigest()
-        digest.update(md5)
-        return .multipart(StreamDigest.hexadecimal(digest.finish()), parts: parts)
+    /// The ETag of this shape that content with the digest `md5` has; nil when it does not follow from that.
+    fileprivate func expected(forContentMD5 md5: [UInt8]) throws(BackupError) -> ETagShape? {
+        switch self {
+        case .plain: return .plain(StreamDigest.hexadecimal(md5))
+        case .multipart(_, parts: 1):
+            let digest = try StreamDigest()
+            digest.update(md5)
+            return .multipart(StreamDigest.hexadecimal(digest.finish()), parts: 1)
+        case .multipart, .opaque: return nil
+        }
     }
 }

@@ -9,6 +9,8 @@ struct MovedBytes: Sendable {
     var sourceETag: String
     /// Of these bytes, when they went the checksummed way.
     var crc32c: UInt32?
+    /// Whether they passed through this process, and not from socket to socket within the kernel.
+    var wereSeen = true
 }
 
 /// The shape of the ETag that will prove a copy.
@@ -56,7 +58,7 @@ extension ObjectCopier {
                 case .relayed(let head, let answer, let crc):
                     return MovedBytes(
                         etag: try write.understand(answer), sourceETag: try source.etag ?? read.understand(head).etag,
-                        crc32c: crc)
+                        crc32c: crc, wereSeen: crc != nil)
                 case .sourceRefused(let answer): refusal = read.refusal(answer)
                 case .destinationRefused(let answer): refusal = write.refusal(answer)
                 }

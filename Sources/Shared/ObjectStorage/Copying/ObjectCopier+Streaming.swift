@@ -67,8 +67,10 @@ extension ObjectCopier {
                 source, nil, to: destination.store, .object(key: destination.key), proof: .plain, progress)
             let evidence = try await checkETags(
                 source, sourceETag: source.etag ?? moved.sourceETag, destination, StoredObject(etag: moved.etag),
-                boundariesAreEqual: false)
-            if evidence == nil { routes.rememberUnproven(source.store.identity, destination.store.identity) }
+                boundariesAreEqual: false, wereSeen: moved.wereSeen)
+            if ETagShape(source.etag ?? moved.sourceETag) != ETagShape(moved.etag) {
+                routes.rememberUnproven(source.store.identity, destination.store.identity)
+            }
             return CopyOutcome(etag: moved.etag, copiedByStore: false, md5: evidence, crc32c: moved.crc32c)
         }
         progress.add(source.size)
@@ -81,6 +83,7 @@ extension ObjectCopier {
         _ plan: PartPlan, _ source: CopySource, _ destination: CopyDestination, _ progress: CopyProgress
     ) async throws -> CopyOutcome {
         let checksums = Mutex<[Int: UInt32]>([:])
+        let allWereSeen = Mutex(true)
         let stored = try await withUpload(destination, size: source.size) { id in
             try await mapInParallel(Array(1...plan.count), limit: self.options.streamPartsPerObject) { number in
                 let range = plan.range(of: number)
@@ -90,15 +93,17 @@ extension ObjectCopier {
                         source, range, to: destination.store, part, proof: .multipart(parts: plan.count), progress)
                 }
                 checksums.withLock { $0[number] = moved.crc32c }
+                if !moved.wereSeen { allWereSeen.withLock { $0 = false } }
                 progress.add(Int64(range.count))
                 return UploadedPart(number: number, etag: moved.etag)
             }
         }
         // Only the boundaries of a single part are known for sure; all others are guessed from the source's ETag.
         let evidence = try await checkETags(
-            source, sourceETag: source.etag ?? "", destination, stored, boundariesAreEqual: plan.count == 1)
+            source, sourceETag: source.etag ?? "", destination, stored, boundariesAreEqual: plan.count == 1,
+            wereSeen: allWereSeen.withLock { $0 })
         if ETagShape(source.etag) != ETagShape(stored.etag) {
-            routes.rememberUnproven(source.store.identity, destination.store.identity)
+            routes.rememberUnequalParts(source.store.identity, destination.store.identity)
         }
         let checksum = ObjectCopier.checksum(of: plan, checksums.withLock { $0 })
         return CopyOutcome(etag: stored.etag, copiedByStore: false, md5: evidence, crc32c: checksum)
