@@ -83,6 +83,18 @@ import Testing
         #expect(scheduler.expire(now: .at(85)).handouts.map(\.agent) == [fast])
     }
 
+    /// All bytes are sent and the end does not come.
+    @Test func whoHangsAtTheEndIsTakenOver() throws {
+        var scheduler = scheduler([slow, fast], shards: 2)
+        let own = scheduler.pull(fast, count: 1, now: .start)[0].assignment
+        let other = scheduler.pull(slow, count: 1, now: .start)[0].assignment
+        _ = scheduler.complete(fast, .sample(own), now: .at(10))
+        _ = scheduler.pull(fast, count: 1, now: .at(10))
+        for second in 10...20 { _ = scheduler.heartbeat(slow, beat(other, bytes: 200), now: .at(second)) }
+        #expect(scheduler.expire(now: .at(20)).handouts.isEmpty, "it stands still for no longer than a shard takes")
+        #expect(scheduler.expire(now: .at(21)).handouts.map(\.agent) == [fast])
+    }
+
     @Test func nothingIsTakenOverWhileSomethingIsPending() throws {
         var scheduler = scheduler([slow, fast], shards: 2)
         _ = scheduler.pull(slow, count: 1, now: .start)

@@ -56,7 +56,8 @@ extension ShardScheduler {
 }
 
 extension ShardScheduler.Entry {
-    /// By what is done so far; nil when nothing is.
+    /// By what is done so far, and no less than it has stood still; nil when nothing is done. All bytes may have been sent, and
+    /// the store never answers.
     fileprivate func timeLeft(
         _ lease: ShardScheduler.ActiveLease, _ now: ContinuousClock.Instant
     ) -> Duration? {
@@ -64,6 +65,6 @@ extension ShardScheduler.Entry {
             amount.bytes > 0
             ? (Double(lease.done.bytes), Double(amount.bytes))
             : (Double(lease.done.objects), Double(amount.objects))
-        return done > 0 ? (now - lease.began) * ((all - done) / done) : nil
+        return done > 0 ? max((now - lease.began) * ((all - done) / done), now - lease.progressed) : nil
     }
 }

@@ -29,6 +29,8 @@ package struct ShardScheduler: Sendable {
         var epoch: Int
         var began: ContinuousClock.Instant
         var deadline: ContinuousClock.Instant
+        /// When a heartbeat last told of more than the one before.
+        var progressed: ContinuousClock.Instant
         var done = WorkAmount()
     }
 
@@ -183,6 +185,9 @@ package struct ShardScheduler: Sendable {
                 bytes: min(max(0, report.bytes), entry.amount.bytes))
             let deadline = now + policy.leaseDuration
             changeLease(of: report.lease.shard, by: agent) { lease in
+                if let known = lease?.done, done.bytes > known.bytes || done.objects > known.objects {
+                    lease?.progressed = now
+                }
                 lease?.done = done
                 lease?.deadline = deadline
             }
@@ -391,7 +396,8 @@ package struct ShardScheduler: Sendable {
         entry.epoch += 1
         let deadline = now + policy.leaseDuration
         let (epoch, done) = (entry.epoch, WorkAmount(shards: 1))
-        entry.leases.append(ActiveLease(agent: agent, epoch: epoch, began: now, deadline: deadline, done: done))
+        entry.leases.append(
+            ActiveLease(agent: agent, epoch: epoch, began: now, deadline: deadline, progressed: now, done: done))
         entry.avoidsUntil = nil
         entries[shard] = entry
         total.inFlight += entry.inFlight - before
