@@ -39,7 +39,8 @@ struct AgentService: Sendable {
         self.equipment = equipment
         let name = configuration.agent.name
         identity = try AgentIdentity(
-            name: name.isEmpty ? hostName() : name, capacity: limits.capacity, stores: equipment.descriptions)
+            name: name.isEmpty ? hostName() : name, capacity: limits.capacity, stores: equipment.descriptions,
+            allowedRoots: equipment.allowedRoots)
         token = try .handshakeToken(configuration.coordinator.token)
         tls = try AgentService.securing(configuration.agent, coordinator)
         self.logger = logger
@@ -96,8 +97,8 @@ struct AgentService: Sendable {
     private func work(_ stop: StopSignal) async throws {
         let dialing = Task {
             let channel = try await dialCoordinator(address, tls: tls)
-            let accepted = try await agentHandshake(over: channel, identity: identity, token: token) { probe in
-                await equipment.answer(probe)
+            let accepted = try await agentHandshake(over: channel, identity: identity, token: token) { probe, place in
+                await equipment.answer(probe, at: place)
             }
             return (channel, accepted)
         }

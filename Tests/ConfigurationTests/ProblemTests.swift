@@ -34,6 +34,9 @@ struct ProblemTests {
                 "milvus: {grpc: {tlsMode: mutual, mtlsCertPath: /c}}",
                 "milvus.grpc.mtlsKeyPath: must not be empty when tlsMode is mutual"
             ),
+            ("agent: {allowedRoots: [a/b, a//b]}", "agent.allowedRoots: \"a//b\" is not of the form BUCKET/ROOT"),
+            ("agent: {allowedRoots: [a/../b]}", "agent.allowedRoots: \"a/../b\" is not of the form BUCKET/ROOT"),
+            ("agent: {allowedRoots: [/a]}", "agent.allowedRoots: \"/a\" is not of the form BUCKET/ROOT"),
             ("milvus: {rest: {endpoint: 'ftp://x'}}", "backup.yaml:2: milvus.rest.endpoint: \"ftp://x\" is not a URL"),
             (
                 "milvus: {rest: {endpoint: 'http://u:secret@x'}}",

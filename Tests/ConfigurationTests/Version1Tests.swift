@@ -161,7 +161,7 @@ struct Version1Tests {
     @Test func additionsAreSpelledAsInV2() throws {
         let text = """
             coordinator: {listen: "127.0.0.1:1", leaseSeconds: 60}
-            agent: {name: n, coordinator: "c:1", concurrency: 3}
+            agent: {name: n, coordinator: "c:1", concurrency: 3, allowedRoots: "a, b/c/"}
             transfer: {stallTimeoutSeconds: 5, partSizeMiB: 5, multipartStreamThresholdMiB: 6}
             backup: {shard: {maxSizeMiB: 7, maxObjects: 8}}
             """
@@ -172,6 +172,7 @@ struct Version1Tests {
         #expect(configuration.coordinator.lease == .seconds(60))
         #expect((configuration.agent.name, configuration.agent.concurrency) == ("n", 3))
         #expect(configuration.agent.coordinator == HostPort(host: "c", port: 1))
+        #expect(configuration.agent.allowedRoots == [BucketRoot("a"), BucketRoot("b/c")])
         #expect(configuration.transfer.stallTimeout == .seconds(5))
         #expect(
             (configuration.transfer.partSize, configuration.transfer.multipartStreamThreshold) == (5 << 20, 6 << 20))

@@ -103,12 +103,30 @@ struct StoreFactoryTests {
         }
     }
 
-    @Test(arguments: [StorageAuthentication.iam(endpoint: ""), .defaultChain])
-    func otherAuthenticationsAreRefusedPlainly(authentication: StorageAuthentication) {
-        var settings = settings(.aws)
+    @Test(
+        arguments: [StorageProvider.aliyun, .tencent, .hwc], [StorageAuthentication.iam(endpoint: ""), .defaultChain])
+    func otherAuthenticationsAreRefusedPlainly(provider: StorageProvider, authentication: StorageAuthentication) {
+        var settings = settings(provider)
         settings.authentication = authentication
         #expect { try StoreFactory(http: RecordingClient()).makeStore(settings) } throws: { error in
-            (error as? BackupError)?.code == .unsupported
+            let error = error as? BackupError
+            return error?.code == .unsupported
+                && error?.message.hasSuffix("is not supported with provider \(provider.rawValue)") == true
+        }
+    }
+
+    /// `default` looks at what is written down first, `iam` never does.
+    @Test func theEnvironmentHasCredentialsForTheDefaultChain() async throws {
+        var settings = settings(.aws)
+        let environment = ["AWS_ACCESS_KEY_ID": "from-the-environment", "AWS_SECRET_ACCESS_KEY": "s"]
+        settings.authentication = .defaultChain
+        let client = RecordingClient()
+        _ = try await StoreFactory(http: client, environment: environment).makeStore(settings).head("a")
+        let signed = client.requests.last?.headers.first { $0.name == "authorization" }?.value
+        #expect(signed?.contains("Credential=from-the-environment/") == true)
+        settings.authentication = .iam(endpoint: "http://metadata.example")
+        await #expect(throws: BackupError.self) {
+            _ = try await StoreFactory(http: RecordingClient(), environment: environment).makeStore(settings).head("a")
         }
     }
 

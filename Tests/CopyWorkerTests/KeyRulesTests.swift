@@ -229,6 +229,54 @@ import Testing
         #expect(failure?.message.contains("backup/nightly/../other/b") == true)
     }
 
+    // MARK: Allowed roots
+
+    private func refusal(
+        at place: BackupPlace?, destination: String, source: String = "files/a", sharing: Bool = false
+    ) -> ShardFailure? {
+        let rules = ShardRules(
+            roots: StorageRoots(milvus: "files", backup: "backup"), storages: [.milvus, .backup], sharesBucket: false,
+            places: [
+                BackupPlace(bucket: "b", root: "backup"): false, BackupPlace(bucket: "b", root: "old"): false,
+                BackupPlace(bucket: "whole", root: ""): sharing,
+            ])
+        let shard = Shard(
+            id: 1, source: .milvus, destination: .backup, sourcePrefix: source, destinationPrefix: destination,
+            mode: .auto, tasks: [CopyTask(source: "", size: 1)])
+        return rules.refusal(
+            of: Assignment(lease: Self.lease, backupName: "nightly", backupPlace: place, shard: shard))
+    }
+
+    @Test(arguments: [
+        ("b", "old", "old/nightly/a"), ("b", "backup", "backup/nightly/a"), ("whole", "", "nightly/a"),
+    ])
+    func anAllowedRootIsWorkedIn(bucket: String, root: String, key: String) {
+        #expect(refusal(at: BackupPlace(bucket: bucket, root: root), destination: key) == nil)
+    }
+
+    @Test(arguments: [
+        ("b", "new", "new/nightly/a"), ("b", "old/nightly", "old/nightly/nightly/a"), ("other", "old", "old/nightly/a"),
+        ("b", "", "nightly/a"), ("whole", "backup", "backup/nightly/a"),
+    ])
+    func noOtherRootIsWorkedIn(bucket: String, root: String, key: String) {
+        let failure = refusal(at: BackupPlace(bucket: bucket, root: root), destination: key)
+        #expect(failure?.code == "permissionDenied" && failure?.isRetryable == false)
+        #expect(failure?.message.contains("agent.allowedRoots") == true)
+    }
+
+    @Test func theRulesOfKeysHoldThereAsWell() {
+        let old = BackupPlace(bucket: "b", root: "old")
+        for key in ["backup/nightly/a", "old/other/a", "old/nightly/../other/a", "old/nightly/a/"] {
+            #expect(refusal(at: old, destination: key)?.code == "invalidArgument")
+        }
+        // What is allowed is allowed only where the assignment says so.
+        #expect(refusal(at: nil, destination: "old/nightly/a")?.code == "invalidArgument")
+        let whole = BackupPlace(bucket: "whole", root: "")
+        let same = "files/nightly/a"
+        #expect(refusal(at: whole, destination: "nightly/a", source: "nightly/a", sharing: true) != nil)
+        #expect(refusal(at: whole, destination: same, source: same, sharing: true) != nil)
+    }
+
     @Test func whatThisVersionCannotDoIsRefused() {
         let part = PartRange(offset: 0, length: 1, uploadID: "u", number: 1)
         #expect(refusal([CopyTask(source: "a", size: 1, part: part)])?.code == "unsupported")

@@ -1,9 +1,13 @@
 """Files and ways of access that users of the original have."""
 
+import json
+import re
+
 import pytest
 from testkit import programs
 from testkit.compare import compare
 from testkit.layout import ACCESS_KEY, HOST, SECRET_KEY
+from testkit.rest import Server
 
 
 @pytest.fixture
@@ -42,6 +46,35 @@ def test_a_file_of_the_original_works_as_it_is(version1, note, bucket, name, dro
     assert comparison.same, str(comparison)
     assert version1.run("delete", "-n", name).code == 0
     assert not bucket.sizes()
+
+
+def test_check_tells_everything_that_is_wrong(install, milvus_a, bucket):
+    def change(values):
+        values["milvus"]["management"]["endpoint"] = "http://127.0.0.1:1"
+        values["backup"]["storage"]["auth"] = {"type": "static", "accessKeyID": "nobody", "secretAccessKey": "nothing1"}
+
+    installation = install(milvus_a, bucket, change=change)
+    result = installation.run("check")
+    assert result.code == 1
+    assert "warning  management port" in result.output and "Success!" not in result.output
+    assert "error    backup.storage: list" in result.output
+    assert 'the access key "nobody" is not known' in result.errors.splitlines()[-1]
+    # A document in any case, with the error in it.
+    document = json.loads(installation.run("check", "--json").output)
+    verdicts = {check["name"]: check["result"] for check in document["checks"]}
+    assert verdicts["Milvus"] == "ok" and verdicts["backup.storage: list"] == "error"
+    assert document["error"]["code"] == "permissionDenied"
+
+
+def test_check_knows_a_running_server(install, milvus_a, bucket):
+    server = Server(install(milvus_a, bucket, change=lambda values: values["log"].update(console=True)))
+    try:
+        line = f"ok       REST port .*127.0.0.1:{server.port}: a server of milvus-backup answers"
+        result = install(milvus_a, bucket).run("check", environment={"SERVER_PORT": str(server.port)})
+        assert re.search(line, result.output), result.output
+        assert "this server answers" in server.client().get("/check").text
+    finally:
+        server.program.stop()
 
 
 def test_environment_and_set_go_before_the_file(version1, bucket):
@@ -89,7 +122,43 @@ def test_check_tells_whether_all_is_well(install, milvus_a, bucket):
     assert result.output.startswith("Configuration:\n")
     assert "Milvus version: v2.3.5" in result.output
     assert result.output.rstrip().endswith("Success!")
+    for line in [
+        r"warning  management port +http://\S+ answers, and this Milvus does not offer to pause",
+        r"ok       backup.storage: delete ",
+        r"ok       clock of milvus.storage +as that of this machine",
+        r"ok       agent port +none",
+    ]:
+        assert re.search(line, result.output), line + "\n" + result.output
     empty = installation.run("check", "--set", "milvus.storage.rootPath=nothing-here")
     assert empty.code == 0
     assert "!!! Milvus root path is empty !!!" in empty.output
     assert not bucket.sizes()
+
+
+def test_check_tells_everything_that_is_wrong(install, milvus_a, bucket):
+    def change(values):
+        values["milvus"]["management"]["endpoint"] = "http://127.0.0.1:1"
+        values["backup"]["storage"]["auth"] = {"type": "static", "accessKeyID": "nobody", "secretAccessKey": "nothing1"}
+
+    installation = install(milvus_a, bucket, change=change)
+    result = installation.run("check")
+    assert result.code == 1
+    assert "warning  management port" in result.output and "Success!" not in result.output
+    assert "error    backup.storage: list" in result.output
+    assert 'the access key "nobody" is not known' in result.errors.splitlines()[-1]
+    # A document in any case, with the error in it.
+    document = json.loads(installation.run("check", "--json").output)
+    verdicts = {check["name"]: check["result"] for check in document["checks"]}
+    assert verdicts["Milvus"] == "ok" and verdicts["backup.storage: list"] == "error"
+    assert document["error"]["code"] == "permissionDenied"
+
+
+def test_check_knows_a_running_server(install, milvus_a, bucket):
+    server = Server(install(milvus_a, bucket, change=lambda values: values["log"].update(console=True)))
+    try:
+        line = f"ok       REST port .*127.0.0.1:{server.port}: a server of milvus-backup answers"
+        result = install(milvus_a, bucket).run("check", environment={"SERVER_PORT": str(server.port)})
+        assert re.search(line, result.output), result.output
+        assert "this server answers" in server.client().get("/check").text
+    finally:
+        server.program.stop()

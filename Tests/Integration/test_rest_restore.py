@@ -285,6 +285,22 @@ def test_cancel_of_a_restore(slow, archive, archive_backup, target, milvus_a, na
     api.cancel(id=name).refused(3, "no running job")
 
 
+def test_cancel_with_a_hung_store(slow, archive, archive_backup, target, milvus_a, name):
+    """A store that accepts connections and answers nothing any more holds nobody up."""
+    gate, server = slow
+    api = server.client()
+    gate.hold_after(256 * 1024)
+    api.restore(archive_backup, **into(archive, target, "photos"), id=name, **{"async": True}).succeeded()
+    assert wait_until(lambda: gate.holding, 60)
+    api.cancel(id=name).succeeded()
+    # Nothing was released: a request that waits for the store waits for a minute, several times.
+    view = api.wait_for_restore(name, 25)
+    assert (view["state_code"], view["errorMessage"]) == (FAILED, "canceled")
+    # Not released: what the proxy holds would still arrive.
+    gate.close()
+    Bucket(milvus_a.store, milvus_a.bucket).erase(f"restore-temp-{name}")
+
+
 def test_progress_of_a_restore(slow, archive, archive_backup, target, name):
     gate, server = slow
     api = server.client()
@@ -311,5 +327,11 @@ def test_restart_during_a_restore(slow, site, archive, archive_backup, target, n
         view = site.client.restored(name).succeeded().data
         assert (view["id"], view["state_code"]) == (name, FAILED)
         assert "interrupted" in view["errorMessage"] and view["start_time"] > 0
+        assert [key for key in staged(site.milvus) if key.startswith(f"restore-temp-{name}-")]
+        # The next restore removes what was staged; what became of the restore is still told.
+        site.client.restore(archive_backup, **into(archive, target, "photos", suffix="_2")).succeeded()
+        assert [key for key in staged(site.milvus) if name in key] == [f"restore-temp-{name}/job.json"]
+        view = site.client.restored(name).succeeded().data
+        assert view["state_code"] == FAILED and "interrupted" in view["errorMessage"]
     finally:
         Bucket(site.milvus.store, site.milvus.bucket).erase(f"restore-temp-{name}")

@@ -1,12 +1,12 @@
 """Stores that fail, lie and break off: what comes out is right all the same. The faults are made by a proxy in front of
 the real servers, since no real server fails on demand."""
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 from conftest import filled_database
 from testkit import data
+from testkit.backups import compare_bytes
 from testkit.compare import compare
 from testkit.faults import FAULTS, FaultyStore
 from testkit.objects import Bucket
@@ -39,28 +39,11 @@ def beside(source=None, backup=None, **transfer):
     return change
 
 
-def logs(bucket, prefix):
-    """The logs below a prefix, by the part of their keys that a backup keeps."""
-    return {key.removeprefix(prefix): key for key in bucket.sizes(prefix) if "_log/" in key}
-
-
 def assert_same_bytes(source, bucket, name):
-    """Every log of the backup is the source's own, byte for byte."""
-    milvus = Bucket(source.milvus.store, source.milvus.bucket)
-    # The backup has one more directory, the group's, which is the segment's once more.
-    copies = logs(bucket, f"backup/{name}/binlogs/")
-    assert copies
-
-    def same(entry):
-        relative, key = entry
-        kind, collection, partition, _, *rest = relative.split("/")
-        original = "/".join([source.milvus.root, kind, collection, partition, *rest])
-        return milvus.get(original) == bucket.get(key)
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        wrong = [entry[0] for entry, right in zip(copies.items(), pool.map(same, copies.items())) if not right]
-    assert not wrong
-    return len(copies)
+    """Every log of the backup is the source's own; how many there are."""
+    count, wrong = compare_bytes(Bucket(source.milvus.store, source.milvus.bucket), bucket, "backup", name)
+    assert count > 0 and not wrong
+    return count
 
 
 # The whole of a backup, and of a restore from it, with three of ten requests failing all the time.

@@ -58,7 +58,7 @@ struct HandshakeRun {
                 answered.append(message)
                 toCoordinator.append(message)
             case .authenticated: agentAuthenticated = true
-            case .answer(let probes):
+            case .answer(let probes, _):
                 let answers = probes.map { probe in
                     let value = probe.key.flatMap { seen[$0] }
                     return ProbeAnswers.Answer(

@@ -233,6 +233,56 @@ import Testing
         #expect(agent.receive(.probes(probes)).failure?.code == .protocolViolation)
     }
 
+    // MARK: Allowed roots
+
+    private static let elsewhere = [
+        StoreDescription.samples[0], StoreDescription(storage: .backup, provider: "s3", bucket: "c", root: "/old/"),
+    ]
+
+    @Test(arguments: [
+        (BackupPlace(bucket: "c", root: "old"), true), (BackupPlace(bucket: "c", root: "//old/"), true),
+        (BackupPlace(bucket: "c", root: "older"), false), (BackupPlace(bucket: "c", root: ""), false),
+        (BackupPlace(bucket: "b", root: "old"), false),
+    ])
+    func aCoordinatorInAnAllowedRootIsAccepted(allowed: BackupPlace, isAccepted: Bool) throws {
+        let probes = [
+            ExpectedProbe(
+                probe: .init(storage: .backup, key: "old/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788"),
+                value: "random")
+        ]
+        let run = try HandshakeRun(
+            hello: .sample(allowedRoots: [allowed]), policy: HandshakePolicy(stores: Self.elsewhere), probes: probes,
+            seen: ["old/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788": "random"])
+        #expect(((try? run.agentResult.get()) != nil) == isAccepted)
+        #expect(((try? run.coordinatorResult.get()) != nil) == isAccepted)
+    }
+
+    /// The agent does not rely on the coordinator's comparison.
+    @Test(arguments: [
+        ([], "old/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788"),
+        ([BackupPlace(bucket: "c", root: "other")], "old/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788"),
+        ([BackupPlace(bucket: "c", root: "old")], "older/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788"),
+        ([BackupPlace(bucket: "c", root: "old")], "files/x"),
+    ])
+    func aCoordinatorCannotWidenWhatIsAllowed(allowed: [BackupPlace], key: String) throws {
+        var agent = try AgentHandshake(hello: .sample(allowedRoots: allowed), token: nil)
+        _ = agent.start()
+        _ = agent.receive(.challenge(Challenge(version: 1, nonce: HandshakeRun.coordinatorNonce, proof: "")))
+        let probes = Probes(stores: Self.elsewhere, probes: [.init(storage: .backup, key: key)])
+        #expect(agent.receive(.probes(probes)).failure != nil)
+    }
+
+    @Test func milvusOwnStoreIsNeverElsewhere() throws {
+        let stores = [
+            StoreDescription(storage: .milvus, provider: "minio", bucket: "c", root: "old"),
+            StoreDescription.samples[1],
+        ]
+        let run = try HandshakeRun(
+            hello: .sample(allowedRoots: [BackupPlace(bucket: "c", root: "old")]),
+            policy: HandshakePolicy(stores: stores))
+        #expect(run.coordinatorFailure?.message.contains("storage \"milvus\"") == true)
+    }
+
     // MARK: Broken peers
 
     @Test(arguments: AgentMessage.samples.filter { $0.kind != .hello })
@@ -257,6 +307,8 @@ import Testing
         .sample(capacity: -1),
         .sample(capacity: Int.max), .sample(versions: Array(1...1000)),
         .sample(stores: [StoreDescription.samples[0], StoreDescription.samples[0]]),
+        .sample(allowedRoots: [BackupPlace(bucket: "a\nb", root: "")]),
+        .sample(allowedRoots: Array(repeating: BackupPlace(bucket: "a", root: "b"), count: 257)),
     ])
     func aHelloThatCannotBeWorkedWithIsRefused(hello: Hello) throws {
         var coordinator = try CoordinatorHandshake(policy: .sample(), token: nil, nonce: HandshakeRun.coordinatorNonce)

@@ -5,7 +5,7 @@ extension AgentMessage {
 
     /// One of every case, in the order of the kinds.
     static let samples: [AgentMessage] = [
-        .hello(.sample()),
+        .hello(.sample(allowedRoots: [BackupPlace(bucket: "c", root: "old")])),
         .proof(Proof(proof: "00ff")),
         .probeAnswers(
             ProbeAnswers(answers: [
@@ -50,6 +50,7 @@ extension Assignment {
     static func sample(tasks: Int) -> Assignment {
         Assignment(
             lease: Lease(job: "job-1", shard: 7, epoch: 3), backupName: "nightly",
+            backupPlace: BackupPlace(bucket: "c", root: "old"),
             shard: Shard(
                 id: 7, source: .milvus, destination: .backup, sourcePrefix: "files/",
                 destinationPrefix: "backup/nightly/",
@@ -68,11 +69,11 @@ extension Hello {
     static func sample(
         versions: [Int] = [1], name: String = "a1", instance: String = "i1",
         nonce: String = String(repeating: "a", count: 64),
-        capacity: Int = 4, stores: [StoreDescription]? = nil
+        capacity: Int = 4, stores: [StoreDescription]? = nil, allowedRoots: [BackupPlace]? = nil
     ) -> Hello {
         Hello(
             versions: versions, name: name, instance: instance, nonce: nonce, capacity: capacity,
-            stores: stores ?? StoreDescription.samples)
+            stores: stores ?? StoreDescription.samples, allowedRoots: allowedRoots)
     }
 }
 

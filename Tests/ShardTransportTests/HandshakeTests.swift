@@ -31,7 +31,7 @@ import Testing
     ) async throws -> Ends {
         let identity = try AgentIdentity(name: "a1", capacity: 4, stores: agentStores)
         async let accepted = Result.catching {
-            try await agentHandshake(over: agent, identity: identity, token: agentToken) { probe in
+            try await agentHandshake(over: agent, identity: identity, token: agentToken) { probe, _ in
                 ProbeAnswers.Answer(storage: probe.storage, value: found, failure: found == nil ? "no such key" : nil)
             }
         }
@@ -117,8 +117,8 @@ import Testing
             try await Task.sleep(for: .milliseconds(20))
             let identity = try AgentIdentity(name: "a1", capacity: 1, stores: [])
             await #expect { () async throws in
-                _ = try await agentHandshake(over: agent, identity: identity, token: nil) {
-                    .init(storage: $0.storage, value: nil)
+                _ = try await agentHandshake(over: agent, identity: identity, token: nil) { probe, _ in
+                    .init(storage: probe.storage, value: nil)
                 }
             } throws: { "\($0)".contains("the backup is over") }
         }
@@ -131,7 +131,7 @@ import Testing
             await #expect { () async throws in
                 _ = try await agentHandshake(
                     over: agent, identity: identity, token: nil, timeLimit: .milliseconds(50)
-                ) { .init(storage: $0.storage, value: nil) }
+                ) { probe, _ in .init(storage: probe.storage, value: nil) }
             } throws: { ($0 as? BackupError)?.code == .timedOut }
             _ = coordinator
         }
@@ -143,9 +143,9 @@ import Testing
             let stores = [HandshakeTests.stores[1]]
             let identity = try AgentIdentity(name: "a1", capacity: 1, stores: stores)
             let stuck = Task {
-                try await agentHandshake(over: agent, identity: identity, token: nil) {
+                try await agentHandshake(over: agent, identity: identity, token: nil) { probe, _ in
                     try? await Task.sleep(for: .seconds(3600))
-                    return .init(storage: $0.storage, value: nil)
+                    return .init(storage: probe.storage, value: nil)
                 }
             }
             await #expect { () async throws in

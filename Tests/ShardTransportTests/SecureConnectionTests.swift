@@ -32,7 +32,8 @@ import Testing
         let channel = try await dialCoordinator(address, tls: tls)
         let identity = try AgentIdentity(name: name, capacity: 1, stores: [])
         _ = try await agentHandshake(over: channel, identity: identity, token: SecureConnectionTests.token) {
-            .init(storage: $0.storage, value: nil)
+            probe, _ in
+            .init(storage: probe.storage, value: nil)
         }
     }
 

@@ -47,6 +47,31 @@ import Testing
         #expect(access("\(path).3", F_OK) != 0)
     }
 
+    @Test func withoutANumberAllRotatedFilesStayAndOldOnesGoByTheirAge() throws {
+        let directory = "/tmp/milvus-backup-log-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        let path = "\(directory)/deep/backup.log"
+        let files = (1...12).map { "\(path).\($0)" }
+        defer {
+            for file in files { unlink(file) }
+            _ = try? remove(directory)
+        }
+        let sink = try FileSink(path: path, maximumSize: 50, maximumBackups: 0)
+        for number in 0..<10 { sink.write("line \(number) " + String(repeating: "x", count: 30), level: .info) }
+        #expect(files.map { access($0, F_OK) == 0 } == (1...12).map { $0 <= 9 })
+        // The two oldest are three days old.
+        for file in files[7...8] {
+            var times = [
+                timeval(tv_sec: time(nil) - 3 * 86_400, tv_usec: 0),
+                timeval(tv_sec: time(nil) - 3 * 86_400, tv_usec: 0),
+            ]
+            utimes(file, &times)
+        }
+        _ = try FileSink(path: path, maximumSize: 50, maximumBackups: 0, maximumDays: 4)
+        #expect(access(files[8], F_OK) == 0)
+        _ = try FileSink(path: path, maximumSize: 50, maximumBackups: 0, maximumDays: 2)
+        #expect(files.map { access($0, F_OK) == 0 } == (1...12).map { $0 <= 7 })
+    }
+
     @Test func aLogFileThatCannotBeOpenedIsOneClearLine() {
         #expect { try FileSink(path: "/proc/no/such/place.log", maximumSize: 0, maximumBackups: 0) } throws: {
             ($0 as? BackupError)?.description.contains("/proc/no/such/place.log") == true

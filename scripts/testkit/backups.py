@@ -1,6 +1,7 @@
 """Reading a backup the way any other tool would."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 METADATA_FILES = [
     "backup_meta.json",
@@ -43,3 +44,11 @@ def destination(kind, segment, field, log):
     if kind == "insert_log":
         parts.append(field)
     return "/".join(map(str, [*parts, log]))
+
+
+def compare_bytes(milvus_bucket, bucket, root, name):
+    """Compares every object that the metadata names with Milvus' own, byte for byte: (how many, keys of unequal ones)."""
+    planned = objects_of_plan(bucket, root, name)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        equal = pool.map(lambda entry: milvus_bucket.get(entry[1][0]) == bucket.get(entry[0]), planned.items())
+        return len(planned), [key for key, same in zip(planned, equal, strict=True) if not same]

@@ -24,7 +24,7 @@ struct BackupJob: Sendable {
             ManifestHeader(name: request.name, id: context.id), paths: paths, store: metadata.store, logger: logger,
             earlier: earlier)
         let record = paths.claim
-        return try await context.recorded(request.name, in: metadata.store, key: record, keepsFailure: true) {
+        return try await context.recorded(request.name, in: metadata.store, key: record, traces: paths.directory) {
             let writing = Task { await journal.keepWriting() }
             defer { writing.cancel() }
             return try await context.withWorkers(backupName: request.name) { dispatcher in

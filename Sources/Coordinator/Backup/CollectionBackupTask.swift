@@ -52,10 +52,9 @@ struct CollectionBackupTask: Sendable {
         let journal = journal
         let copies = plan
         try await timer.measure(.copy) {
-            try await dispatcher.copy(copies.shards(of: planned), job: context.id, lane: planned.collectionID) {
-                journal.add($0)
-                monitor.advance(name, by: $0.shard.bytes)
-            }
+            try await dispatcher.copy(
+                copies.shards(of: planned), job: context.id, lane: planned.collectionID,
+                onFinished: { journal.add($0) }, onBytes: { monitor.advance(name, by: $0) })
         }
         try await timer.measure(.verify) {
             try await CopyVerifier(store: context.stores.backup, paths: backupPaths).verify(planned)

@@ -29,7 +29,8 @@ struct CollectionInventory: Sendable {
             try await milvus.persistentSegments(of: name.collection, database: name.database)
         }.filter(\.state.isBackedUp)
         return try await timer.measure(.listBinlogs) {
-            try await SegmentLogLister(store: context.stores.milvus, paths: paths)
+            let fields = collection.schema.fields.filter(\.isInEverySegment).map(\.fieldID)
+            return try await SegmentLogLister(store: context.stores.milvus, paths: paths, requiredFields: Set(fields))
                 .logs(of: segments, collectionID: collection.collectionID)
         }
     }
@@ -62,6 +63,13 @@ struct CollectionInventory: Sendable {
 extension Milvus.SegmentState {
     /// Whether a segment's data is in storage and still wanted. A sealed one is being flushed.
     fileprivate var isBackedUp: Bool { self == .flushed || self == .flushing || self == .sealed }
+}
+
+extension FieldSchema {
+    /// A field that was added to a collection with data in it has a default value or is null in the segments before.
+    fileprivate var isInEverySegment: Bool {
+        !isNullable && defaultValueBase64.isEmpty && defaultValueProto.isEmpty && !isFunctionOutput
+    }
 }
 
 extension CollectionBackup {

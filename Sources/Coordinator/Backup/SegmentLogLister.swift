@@ -10,6 +10,8 @@ import Support
 struct SegmentLogLister: Sendable {
     let store: any ObjectStore
     let paths: MilvusPaths
+    /// Fields of which every segment with rows has logs: a listing that shows none is not complete.
+    var requiredFields: Set<Int64> = []
     /// Partitions listed at the same time.
     var parallelism = 16
 
@@ -46,12 +48,15 @@ struct SegmentLogLister: Sendable {
         return try segments.compactMap { segment in
             guard var logs = found[segment.id] else { return nil }
             logs.finish(level: segment.level)
-            return try logs.checked() ? logs : nil
+            return try logs.checked(requiredFields: requiredFields) ? logs : nil
         }
     }
 }
 
 extension SegmentBackup {
+    /// From this version of its storage on Milvus 2.6 packs several fields into one log.
+    fileprivate static let packedStorageVersion: Int64 = 2
+
     init(_ segment: Milvus.PersistentSegment, collectionID: Int64) {
         self.init(segmentID: segment.id, collectionID: collectionID, partitionID: segment.partitionID)
         rowCount = segment.rowCount
@@ -77,7 +82,7 @@ extension SegmentBackup {
     }
 
     /// False for a segment without rows and logs, which is left out.
-    fileprivate func checked() throws -> Bool {
+    fileprivate func checked(requiredFields: Set<Int64>) throws -> Bool {
         if isL0 { return true }
         if insertLogs.isEmpty {
             guard rowCount > 0 else { return false }
@@ -86,8 +91,10 @@ extension SegmentBackup {
                 "segment \(segmentID) of collection \(collectionID) has \(rowCount) rows and no insert logs",
                 hint: "Milvus may be compacting; try again", isRetryable: true)
         }
+        var missing = storageVersion < SegmentBackup.packedStorageVersion ? requiredFields : []
         var expected: (field: Int64, count: Int)?
         try insertLogs.forEachField { fieldID, logs in
+            missing.remove(fieldID)
             if let expected, expected.count != logs.count {
                 throw BackupError(
                     .corrupted,
@@ -96,6 +103,12 @@ extension SegmentBackup {
                     hint: "Milvus may be compacting; try again", isRetryable: true)
             }
             expected = expected ?? (fieldID, logs.count)
+        }
+        if let field = missing.min() {
+            throw BackupError(
+                .corrupted,
+                "segment \(segmentID) of collection \(collectionID) has \(rowCount) rows and no logs of field \(field)",
+                hint: "Milvus may be compacting; try again", isRetryable: true)
         }
         return true
     }

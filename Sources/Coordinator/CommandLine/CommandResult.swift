@@ -9,6 +9,8 @@ struct CommandResult: Sendable {
     var json: @Sendable (inout JSONWriter) throws -> Void
     /// Whether there is nothing left to be printed.
     var isPrinted = false
+    /// What has gone wrong, when there is something to say besides; it is in ``json`` as well.
+    var failure: BackupError?
 
     init(_ text: String, json: @escaping @Sendable (inout JSONWriter) throws -> Void) {
         self.text = text
@@ -30,16 +32,19 @@ struct CommandResult: Sendable {
     /// `{"error": {"code", "message", "hint"}}`.
     static func document(of error: BackupError) -> String {
         let bytes = try? JSONWriter.bytes(layout: .indented) { writer in
-            try writer.object { writer in
-                try writer.member("error") { writer in
-                    try writer.object { writer in
-                        try writer.member("code", error.code.description)
-                        try writer.member("message", error.message)
-                        try writer.memberIfSet("hint", error.hint ?? "")
-                    }
-                }
-            }
+            try writer.object { writer in try writer.member("error") { try error.write(to: &$0) } }
         }
         return String(decoding: bytes ?? [], as: UTF8.self)
+    }
+}
+
+extension BackupError {
+    /// As an object of code, message and hint.
+    func write(to writer: inout JSONWriter) throws {
+        try writer.object { writer in
+            try writer.member("code", code.description)
+            try writer.member("message", message)
+            try writer.memberIfSet("hint", hint ?? "")
+        }
     }
 }

@@ -219,11 +219,12 @@ enum CommandTree {
 
     private static let check = Command(
         "check",
-        summary: "Connect to Milvus and to both object stores.",
+        summary: "Try everything that backups and restores need.",
         discussion: """
-            Shows the configuration as it is understood, with secrets masked; connects to Milvus and to both object stores; \
-            creates the backup bucket if it is not there; writes and removes a small object in it; and says so when there \
-            is nothing below Milvus' root path.
+            Shows the configuration as it is understood, with secrets masked, and a line for each check: Milvus and the \
+            rights there, its management port, reading and writing in both object stores, their clocks, and the ports of \
+            the server and of agents. Creates the backup bucket if it is not there, writes and removes small objects, and \
+            says so when there is nothing below Milvus' root path.
             """,
         arguments: [
             Argument("WHAT", help: "config or backup_yaml: show the configuration alone.", isOptional: true)

@@ -11,8 +11,9 @@ struct Program: Sendable {
     /// Results go to standard output, everything else to standard error.
     func run() async -> ExitCode {
         do {
-            try await runCommand()
-            return .success
+            guard let failure = try await runCommand() else { return .success }
+            writeAll("Error: \(failure.description)\n", to: STDERR_FILENO)
+            return ExitCode(failure)
         } catch {
             // Whatever a call that was cut off says of it: the user knows why.
             let failure = Task.isCancelled ? BackupError(.canceled, "canceled") : BackupError(wrapping: error)
@@ -23,8 +24,12 @@ struct Program: Sendable {
         }
     }
 
-    private func runCommand() async throws {
-        if arguments == ["--version"] { return print(VersionCommand.text) }
+    /// - Returns: what has gone wrong in a command that had something to say all the same.
+    private func runCommand() async throws -> BackupError? {
+        if arguments == ["--version"] {
+            print(VersionCommand.text)
+            return nil
+        }
         switch try CommandTree.root.parse(arguments, width: Terminal.width(of: STDOUT_FILENO)) {
         case .help(let text): print(text)
         case .run(let invocation):
@@ -37,11 +42,12 @@ struct Program: Sendable {
                 } else {
                     try await command.run(invocation, try environment(invocation, of: command))
                 }
-            if result.isPrinted { return }
-            if !result.text.isEmpty || invocation.flag("json") {
+            if !result.isPrinted, !result.text.isEmpty || invocation.flag("json") {
                 print(invocation.flag("json") ? try result.document() : result.text)
             }
+            return result.failure
         }
+        return nil
     }
 
     /// Commands that a server can carry out, when there is one. No configuration is needed for that.
@@ -79,7 +85,7 @@ struct Program: Sendable {
             sinks.append(
                 try FileSink(
                     path: settings.path, maximumSize: Int(settings.maximumFileSize),
-                    maximumBackups: settings.maximumBackups))
+                    maximumBackups: settings.maximumBackups, maximumDays: settings.maximumDays))
         }
         return Logger(label: "backup", level: settings.level, sinks: sinks)
     }

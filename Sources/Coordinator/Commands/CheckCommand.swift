@@ -20,13 +20,15 @@ struct CheckCommand: CommandImplementation {
             throw BackupError(
                 .usage, "check knows no \"\(word.escapingControlCharacters)\"", hint: "use check, or config show")
         }
-        let finding = try await ConnectionCheck(services: environment.makeServices()).run()
-        return CommandResult("Configuration:\n\(ParameterTable(parameters).text)\n\n\(finding.text)") { writer in
-            try writer.object { writer in
-                try writer.member("milvus_version", finding.version)
-                try writer.member("milvus_root_is_empty", finding.isRootEmpty)
-            }
+        let services = try environment.makeServices()
+        let address = services.configuration.server.address(port: try ServerCommand.portOfEnvironment())
+        let ports = PortCheck(services.configuration, server: address, http: services.http)
+        let report = await ConnectionCheck(services: services, ports: ports).run()
+        var result = CommandResult("Configuration:\n\(ParameterTable(parameters).text)\n\n\(report.text)") {
+            try report.write(to: &$0)
         }
+        result.failure = report.failure
+        return result
     }
 }
 

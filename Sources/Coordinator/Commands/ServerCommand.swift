@@ -1,5 +1,6 @@
 import CommandLineInterface
 import Configuration
+import ConfiguredStores
 import HTTPServer
 import JSON
 import Support
@@ -14,8 +15,14 @@ struct ServerCommand: CommandImplementation {
         let services = try environment.makeServices()
         let pool = try await WorkerPool.open(listen: environment.configuration.coordinator.listen, services: services)
         let service = APIService(
-            services: services, pool: pool, guardian: APIGuardian(settings, address: address),
+            services: services, pool: pool, address: address, guardian: APIGuardian(settings, address: address),
             documentation: APIDocumentation(basePath: settings.swaggerBasePath, logger: logger))
+        // What restores have left that were killed with an earlier server.
+        let sweeping = Task {
+            guard !environment.configuration.restore.keepTempFiles else { return }
+            await AbandonedFiles(store: services.stores.milvus, logger: logger).sweep()
+        }
+        defer { sweeping.cancel() }
         do {
             let server = try await HTTPServer(configuration(settings, address), logger: logger.labeled("http")) {
                 await service.respond(to: $0)
@@ -37,6 +44,10 @@ struct ServerCommand: CommandImplementation {
     /// `-p` goes before SERVER_PORT; nil when neither is there.
     private func port(_ invocation: Invocation) throws(BackupError) -> Int? {
         if let port = try invocation.integer("port", in: 0...65535) { return port }
+        return try Self.portOfEnvironment()
+    }
+
+    static func portOfEnvironment() throws(BackupError) -> Int? {
         guard let text = processEnvironment()["SERVER_PORT"], !text.isEmpty else { return nil }
         guard let port = Int(text), (0...65535).contains(port) else {
             throw BackupError(.usage, "SERVER_PORT is not a port: \"\(text.escapingControlCharacters)\"")

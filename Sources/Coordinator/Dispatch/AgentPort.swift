@@ -86,7 +86,9 @@ struct AgentPort: Sendable {
             let hello = try await coordinatorHandshake(over: channel, policy: policy, token: token) { _ in
                 try await probes.expected()
             }
-            await dispatcher.serve(channel, name: hello.name, instance: hello.instance, capacity: hello.capacity)
+            await dispatcher.serve(
+                channel, name: hello.name, instance: hello.instance, capacity: hello.capacity,
+                reach: WorkerReach(hello, coordinator: policy.stores.backupPlace))
         } catch  where !Task.isCancelled {
             logger.warn("agent refused", ["from": channel.peer, "why": BackupError(wrapping: error).description])
         } catch {}

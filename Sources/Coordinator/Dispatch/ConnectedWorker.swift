@@ -9,16 +9,21 @@ struct ConnectedWorker: Sendable {
     let connection: Int
     let instance: String
     let capacity: Int
+    let reach: WorkerReach
     /// Shards it has asked for and not got yet, as far as a job knows that begins now.
     private(set) var wish = 0
     private let channel: CoordinatorChannel
     private let outgoing: AsyncStream<CoordinatorMessage>.Continuation
     private let sender: Task<Void, Never>
 
-    init(connection: Int, instance: String, capacity: Int, channel: CoordinatorChannel, logger: Logger) {
+    init(
+        connection: Int, instance: String, capacity: Int, reach: WorkerReach, channel: CoordinatorChannel,
+        logger: Logger
+    ) {
         self.connection = connection
         self.instance = instance
         self.capacity = capacity
+        self.reach = reach
         self.channel = channel
         let (messages, outgoing) = AsyncStream.makeStream(of: CoordinatorMessage.self)
         self.outgoing = outgoing
@@ -39,7 +44,7 @@ struct ConnectedWorker: Sendable {
     mutating func gets(_ assignment: Assignment) {
         // Several jobs may answer the same wish; it is not less than nothing because of that.
         wish = max(0, wish - 1)
-        send(.assignment(assignment))
+        send(.assignment(reach.addressed(assignment)))
     }
 
     func send(_ message: CoordinatorMessage) { outgoing.yield(message) }

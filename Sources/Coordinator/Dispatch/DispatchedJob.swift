@@ -7,6 +7,7 @@ struct DispatchedJob {
     /// Shards somebody waits for together: those of a collection, or of one segment group.
     private struct Batch {
         let onFinished: @Sendable (FinishedShard) -> Void
+        let onBytes: @Sendable (Int64) -> Void
         var open = 0
         var waiting: CheckedContinuation<Void, any Error>?
     }
@@ -19,6 +20,8 @@ struct DispatchedJob {
     private var nextBatch = 1
     private var batches: [Int: Batch] = [:]
     private var batchOfShard: [Int: Int] = [:]
+    /// Bytes of unfinished shards that were told already: a shard that begins again tells none of them twice.
+    private var bytesTold: [Int: Int64] = [:]
     /// Those that have shards to hand in and no room.
     private var waitingForRoom: [CheckedContinuation<Void, Never>] = []
 
@@ -27,10 +30,14 @@ struct DispatchedJob {
     /// Shards that were handed in and are not done.
     var openShards: Int { batchOfShard.count }
 
-    /// - Parameter onFinished: told of every shard that is done.
-    mutating func openBatch(_ onFinished: @escaping @Sendable (FinishedShard) -> Void) -> Int {
+    /// - Parameters:
+    ///   - onFinished: told of every shard that is done.
+    ///   - onBytes: told of bytes that have been copied since it was told last.
+    mutating func openBatch(
+        onFinished: @escaping @Sendable (FinishedShard) -> Void, onBytes: @escaping @Sendable (Int64) -> Void
+    ) -> Int {
         defer { nextBatch += 1 }
-        batches[nextBatch] = Batch(onFinished: onFinished)
+        batches[nextBatch] = Batch(onFinished: onFinished, onBytes: onBytes)
         return nextBatch
     }
 
@@ -44,7 +51,16 @@ struct DispatchedJob {
         return shard
     }
 
+    /// Tells how far a shard is.
+    mutating func progressed(_ shard: Int, bytes: Int64) {
+        guard let batch = batchOfShard[shard], bytes > bytesTold[shard, default: 0] else { return }
+        batches[batch]?.onBytes(bytes - bytesTold[shard, default: 0])
+        bytesTold[shard] = bytes
+    }
+
     mutating func finished(_ finished: FinishedShard) {
+        progressed(finished.shard.id, bytes: finished.shard.bytes)
+        bytesTold[finished.shard.id] = nil
         guard let batch = batchOfShard.removeValue(forKey: finished.shard.id) else { return }
         batches[batch]?.onFinished(finished)
         batches[batch]?.open -= 1

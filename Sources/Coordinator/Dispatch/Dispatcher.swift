@@ -35,11 +35,14 @@ actor Dispatcher {
 
     /// Begins a job.
     ///
-    /// - Parameter backupName: where agents may write depends on it.
-    func begin(job: String, backupName: String) {
-        var scheduler = ShardScheduler(job: job, backupName: backupName, policy: settings.policy)
+    /// - Parameters:
+    ///   - backupName: where agents may write depends on it.
+    ///   - place: where the backup lies; nil for the configured place. Only workers that may work there get shards of the job.
+    func begin(job: String, backupName: String, at place: BackupPlace? = nil) {
+        var scheduler = ShardScheduler(
+            job: job, backupName: backupName, backupPlace: place, policy: settings.policy)
         let now = ContinuousClock.now
-        for (agent, worker) in workers {
+        for (agent, worker) in workers where worker.reach.includes(job: job, at: place) {
             _ = scheduler.agentJoined(agent, capacity: worker.capacity, now: now)
             _ = scheduler.pull(agent, count: worker.wish, now: now)
         }
@@ -67,12 +70,16 @@ actor Dispatcher {
     /// - Parameters:
     ///   - lane: shards of one lane go out in order, the lanes take turns.
     ///   - onFinished: told of every shard that is done.
+    ///   - onBytes: told of bytes that have been copied, also of shards that are not done, since it was told last.
     /// - Throws: ``BackupError`` that names the object that could not be copied and says why; the job is over then.
     func copy(
         _ shards: sending some Sequence<Shard>, job: String, lane: Int64,
-        onFinished: @escaping @Sendable (FinishedShard) -> Void = { _ in }
+        onFinished: @escaping @Sendable (FinishedShard) -> Void = { _ in },
+        onBytes: @escaping @Sendable (Int64) -> Void = { _ in }
     ) async throws {
-        guard let batch = jobs[job]?.openBatch(onFinished) else { throw BackupError(.canceled, "the job is over") }
+        guard let batch = jobs[job]?.openBatch(onFinished: onFinished, onBytes: onBytes) else {
+            throw BackupError(.canceled, "the job is over")
+        }
         try await withTaskCancellationHandler {
             for shard in shards {
                 try await waitForRoom(job)
@@ -94,7 +101,8 @@ actor Dispatcher {
         while true {
             guard let state = jobs[job] else { throw BackupError(.canceled, "the job is over") }
             if let failure = state.failure { throw failure }
-            let capacity = workers.values.reduce(0) { $0 + $1.capacity }
+            let place = state.scheduler.backupPlace
+            let capacity = workers.values.reduce(0) { $0 + ($1.reach.includes(job: job, at: place) ? $1.capacity : 0) }
             if state.openShards < max(settings.window, 2 * capacity) { return }
             await withCheckedContinuation { jobs[job]?.waitForRoom($0) }
         }
@@ -118,6 +126,11 @@ actor Dispatcher {
     /// Workers that are connected.
     var workerCount: Int { workers.count }
 
+    /// Workers that are connected and may work for a job.
+    func workerCount(for job: String, at place: BackupPlace?) -> Int {
+        workers.values.count { $0.reach.includes(job: job, at: place) }
+    }
+
     /// How far a job is: what is known to come, and what is done.
     func progress(of job: String) -> (announced: WorkAmount, progress: JobProgress) {
         guard let state = jobs[job] else { return (WorkAmount(), JobProgress()) }
@@ -133,8 +146,10 @@ actor Dispatcher {
     // MARK: Workers
 
     /// Talks to a worker whose handshake is over, until its connection ends.
-    func serve(_ channel: CoordinatorChannel, name: String, instance: String, capacity: Int) async {
-        let agent = join(channel, name: name, instance: instance, capacity: capacity)
+    func serve(
+        _ channel: CoordinatorChannel, name: String, instance: String, capacity: Int, reach: WorkerReach = .configured
+    ) async {
+        let agent = join(channel, name: name, instance: instance, capacity: capacity, reach: reach)
         guard let worker = workers[agent] else { return }
         var ending = "it has closed the connection"
         do {
@@ -156,7 +171,9 @@ actor Dispatcher {
         await worker.close()
     }
 
-    private func join(_ channel: CoordinatorChannel, name: String, instance: String, capacity: Int) -> AgentID {
+    private func join(
+        _ channel: CoordinatorChannel, name: String, instance: String, capacity: Int, reach: WorkerReach
+    ) -> AgentID {
         // An agent that comes back takes its place again; another one of the same name gets a place of its own.
         var agent = AgentID(name)
         var number = 2
@@ -166,9 +183,10 @@ actor Dispatcher {
         }
         workers[agent]?.cutOff()
         workers[agent] = ConnectedWorker(
-            connection: nextConnection, instance: instance, capacity: capacity, channel: channel, logger: logger)
+            connection: nextConnection, instance: instance, capacity: capacity, reach: reach, channel: channel,
+            logger: logger)
         nextConnection += 1
-        for job in jobs.keys {
+        for (job, state) in jobs where reach.includes(job: job, at: state.scheduler.backupPlace) {
             send(jobs[job]?.scheduler.agentJoined(agent, capacity: capacity, now: .now) ?? [])
             jobs[job]?.wakeThoseWithoutRoom()
         }
@@ -240,6 +258,12 @@ actor Dispatcher {
         for job in jobs.keys {
             guard let outcome = jobs[job]?.scheduler.heartbeat(agent, byJob[job] ?? [], now: now) else { continue }
             stale += outcome.stale
+            for report in byJob[job] ?? [] {
+                let shard = report.lease.shard
+                if let bytes = jobs[job]?.scheduler.bytesInFlight(of: shard) {
+                    jobs[job]?.progressed(shard, bytes: bytes)
+                }
+            }
             send(outcome.handouts)
         }
         if !stale.isEmpty {

@@ -66,21 +66,20 @@ actor StoreProbes {
 
     /// Removes what was written. A probe that cannot be removed is a few bytes, and no reason to fail.
     func remove() async {
-        // One that is still being made is waited for.
+        // One that is still being made may be there all the same.
+        made?.cancel()
         _ = await made?.result
         made = nil
         let (services, keys) = (self.services, self.keys)
         self.keys = []
-        // A task of its own: this is done also when the job was cancelled.
-        await Task {
-            for (storage, key) in keys {
-                do {
-                    try await services.stores[storage].delete([key])
-                } catch {
-                    services.logger.warn(
-                        "cannot remove a probe object", ["key": key, "error": BackupError(wrapping: error)])
-                }
+        // Done also when the job was cancelled, but a store that does not answer is not waited for then.
+        try? await forEachInParallel(keys, limit: 2) { storage, key in
+            do {
+                try await withGrace(.seconds(3)) { try await services.stores[storage].delete([key]) }
+            } catch {
+                services.logger.warn(
+                    "cannot remove a probe object", ["key": key, "error": BackupError(wrapping: error)])
             }
-        }.value
+        }
     }
 }

@@ -1,7 +1,4 @@
 import Configuration
-import ConfiguredWorker
-import CopyWorker
-import ShardProtocol
 import ShardScheduling
 import ShardTransport
 import Support
@@ -20,28 +17,17 @@ struct WorkerPool: Sendable {
         settings.policy.maximumFailures = services.configuration.coordinator.maximumShardFailures
         settings.policy.takeoverDelay = services.configuration.coordinator.heartbeat * 2
         let dispatcher = Dispatcher(settings: settings, logger: services.logger.labeled("dispatch"))
-        guard let listen else { return withInnerWorker(dispatcher, services) }
+        guard let listen else {
+            let worker = InnerWorker(at: dispatcher, services: services, instance: "local")
+            return WorkerPool(dispatcher: dispatcher, address: nil) {
+                await dispatcher.shutDown()
+                await worker.end()
+            }
+        }
         let port = try await AgentPort.open(listen, dispatcher: dispatcher, services: services)
         return WorkerPool(dispatcher: dispatcher, address: port.address) { await port.close() }
     }
 
     /// Sends the workers home, and waits until they have left.
     func close() async { await end() }
-
-    private static func withInnerWorker(_ dispatcher: Dispatcher, _ services: Services) -> WorkerPool {
-        let configuration = services.configuration
-        let (inner, outer) = InProcessChannel<AgentMessage, CoordinatorMessage>.pair()
-        let limits = WorkerLimits(concurrency: configuration.transfer.concurrency)
-        let worker = services.equipment.makeWorker(
-            channel: inner, limits: limits, heartbeat: configuration.coordinator.heartbeat)
-        let working = Task { await worker.run() }
-        let serving = Task {
-            await dispatcher.serve(outer, name: "local", instance: "local", capacity: limits.capacity)
-        }
-        return WorkerPool(dispatcher: dispatcher, address: nil) {
-            await dispatcher.shutDown()
-            _ = await working.value
-            await serving.value
-        }
-    }
 }

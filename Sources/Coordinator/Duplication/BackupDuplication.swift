@@ -34,7 +34,7 @@ struct BackupDuplication: Sendable {
         for index in backup.collections.indices { backup.collections[index].id = context.id }
         let finished = backup
         let root = context.configuration.milvus.storage.rootPath
-        return try await context.recorded(target, in: store, key: to.claim, keepsFailure: true) {
+        return try await context.recorded(target, in: store, key: to.claim, traces: to.directory) {
             let count = try await copyLogs()
             try await verify(finished, at: to)
             try await metadata.write(finished, milvusRoot: root)

@@ -54,8 +54,8 @@ struct JobContext: Sendable {
     func withWorkers<Result: Sendable>(
         backupName: String, _ body: @escaping @Sendable (Dispatcher) async throws -> Result
     ) async throws -> JobOutcome<Result> {
-        try await workforce.run(services: services, timer: timer) { dispatcher in
-            await dispatcher.begin(job: id, backupName: backupName)
+        try await workforce.run(job: id, services: services, timer: timer) { dispatcher in
+            await dispatcher.begin(job: id, backupName: backupName, at: workforce.place)
             let display = ProgressDisplay(liveLine: liveLine, logger: logger)
             do {
                 let result = try await display.show({ await snapshot(dispatcher) }) { try await body(dispatcher) }
@@ -79,7 +79,7 @@ struct JobContext: Sendable {
         snapshot.objectsTotal = max(announced.objects, progress.planned.objects)
         snapshot.bytesDone = progress.done.bytes + progress.inFlight.bytes
         snapshot.bytesTotal = max(announced.bytes, progress.planned.bytes)
-        if workforce.hasAgents { snapshot.agents = await dispatcher.workerCount }
+        if workforce.hasAgents { snapshot.agents = await dispatcher.workerCount(for: id, at: workforce.place) }
         return snapshot
     }
 }

@@ -1,4 +1,5 @@
 import BackupFormat
+import Configuration
 import JSON
 import ObjectStorage
 import Support
@@ -16,6 +17,10 @@ struct JobRecord: Sendable, Hashable {
     var start: Int64
     /// Grows every few seconds as long as the process lives.
     var beat: Int64 = 0
+    /// The process that does the job, as ``ProcessIdentity`` writes it; may be empty.
+    var process = ""
+    /// Whether what it leaves is to stay (`restore.keepTempFiles`).
+    var keepsFiles = false
     /// Why the job has failed; empty while it runs, and when it was killed.
     var failure = ""
 
@@ -23,6 +28,7 @@ struct JobRecord: Sendable, Hashable {
         self.id = id
         self.name = name
         host = hostName()
+        process = ProcessIdentity.current?.text ?? ""
         start = Timestamp.now().seconds
     }
 
@@ -46,6 +52,8 @@ struct JobRecord: Sendable, Hashable {
                 try writer.member("host", host)
                 try writer.member("start_time", start)
                 try writer.member("beat", beat)
+                try writer.memberIfSet("process", process)
+                if keepsFiles { try writer.member("keep_files", true) }
                 try writer.memberIfSet("failure", failure)
             }
         }
@@ -62,6 +70,8 @@ struct JobRecord: Sendable, Hashable {
             record.host = try value.string("host") ?? ""
             record.start = try value.int64("start_time") ?? 0
             record.beat = try value.int64("beat") ?? 0
+            record.process = try value.string("process") ?? ""
+            record.keepsFiles = try value.bool("keep_files") ?? false
             record.failure = try value.string("failure") ?? ""
             return record
         } catch let error as BackupError where error.code == .notFound {
@@ -76,24 +86,31 @@ extension JobRecord {
     /// A record that does not change for so long is that of a process that has died.
     static let patience = Duration.seconds(20)
 
-    /// Waits until it is clear that the process that wrote the record is not at work any more. Clocks of hosts play no part.
+    /// Waits until it is clear that the process that wrote the record is not at work any more.
     ///
     /// - Throws: `alreadyExists` when it is at work.
     static func waitUntilDead(in store: any ObjectStore, key: String, logger: Logger) async throws {
-        guard let first = try await read(from: store, key: key), first.failure.isEmpty else { return }
+        guard let record = try await observed(in: store, key: key, logger: logger) else { return }
+        throw BackupError(
+            .alreadyExists, "backup \(record.name) is being made on \(record.host)",
+            hint: "wait for it, or stop it first")
+    }
+
+    /// The record, when the process that wrote it is at work; nil when it has died or there is no record. Clocks of hosts play no
+    /// part.
+    static func observed(in store: any ObjectStore, key: String, logger: Logger) async throws -> JobRecord? {
+        guard let first = try await read(from: store, key: key), first.failure.isEmpty else { return nil }
+        if ProcessIdentity(text: first.process)?.hasEnded() ?? false { return nil }
         logger.info(
             "watching whether the process that began this is still at work",
             ["host": first.host, "seconds": patience.components.seconds])
         let end = ContinuousClock.now + patience
         while ContinuousClock.now < end {
             try await Task.sleep(for: .seconds(1))
-            guard let record = try await read(from: store, key: key), record.failure.isEmpty else { return }
-            guard record.id == first.id, record.beat == first.beat else {
-                throw BackupError(
-                    .alreadyExists, "backup \(record.name) is being made on \(record.host)",
-                    hint: "wait for it, or stop it first")
-            }
+            guard let record = try await read(from: store, key: key), record.failure.isEmpty else { return nil }
+            if record != first { return record }
         }
+        return nil
     }
 }
 
@@ -101,18 +118,20 @@ extension JobContext {
     /// Runs `body` with a record of it in a store: renewed while it runs, gone at its good end, and when the process dies the
     /// only thing that tells of it. When another process takes the record over, `body` is cancelled.
     ///
-    /// - Parameter keepsFailure: whether the record of a job that failed stays, with the reason, when the job has left anything
-    ///   else in the record's directory.
+    /// - Parameter traces: what the keys of all that the job makes begin with. The record of a job that failed stays, with the
+    ///   reason, when there is anything of it.
     func recorded<Result: Sendable>(
-        _ name: String, in store: any ObjectStore, key: String, keepsFailure: Bool,
+        _ name: String, in store: any ObjectStore, key: String, traces: String,
         _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
-        let record = JobRecord(id: id, name: name)
+        var record = JobRecord(id: id, name: name)
+        record.keepsFiles = configuration.restore.keepTempFiles
+        let begun = record
         try await record.write(to: store, key: key)
         do {
             let result = try await withThrowingTaskGroup(of: Result?.self) { group in
                 group.addTask { try await body() }
-                group.addTask { try await renew(record, in: store, key: key) }
+                group.addTask { try await renew(begun, in: store, key: key) }
                 defer { group.cancelAll() }
                 // The renewal ends only by throwing.
                 while let result = try await group.next() { if let result { return result } }
@@ -121,9 +140,8 @@ extension JobContext {
             try await store.delete([key])
             return result
         } catch {
-            var record = record
             record.failure = Task.isCancelled ? "canceled" : BackupError(wrapping: error).description
-            await end(record, in: store, key: key, keepsFailure: keepsFailure)
+            await end(record, in: store, key: key, traces: traces)
             throw error
         }
     }
@@ -147,11 +165,11 @@ extension JobContext {
 
     /// In a task of its own: this is done also when the job was cancelled. What another process has taken over is its own, and a
     /// store that does not answer, which may be why the user has had enough, is not waited for.
-    private func end(_ record: JobRecord, in store: any ObjectStore, key: String, keepsFailure: Bool) async {
+    private func end(_ record: JobRecord, in store: any ObjectStore, key: String, traces: String) async {
         let ending = Task {
             do {
                 if let present = try await JobRecord.read(from: store, key: key), present.id != id { return }
-                if keepsFailure, try await store.hasNeighbors(of: key) {
+                if try await store.hasAnything(below: traces, besides: key) {
                     try await record.write(to: store, key: key)
                 } else {
                     try await store.delete([key])
@@ -170,10 +188,9 @@ extension JobContext {
 }
 
 extension ObjectStore {
-    /// Whether there is another object in the directory of `key`.
-    fileprivate func hasNeighbors(of key: String) async throws -> Bool {
-        guard let slash = key.lastIndex(of: "/") else { return false }
-        let page = try await list(prefix: String(key[...slash]), delimiter: nil, continuation: nil, limit: 10)
+    /// Whether there is another object than `key` whose key begins with a prefix.
+    fileprivate func hasAnything(below prefix: String, besides key: String) async throws -> Bool {
+        let page = try await list(prefix: prefix, delimiter: nil, continuation: nil, limit: 10)
         return page.continuation != nil || page.objects.contains { $0.key != key && !$0.key.hasSuffix("/") }
     }
 }

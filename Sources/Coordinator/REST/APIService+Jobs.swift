@@ -1,8 +1,10 @@
 import BackupFormat
 import Configuration
+import ConfiguredWorker
 import FoundationEssentials
 import HTTPServer
 import JSON
+import ShardProtocol
 import Support
 
 /// Jobs that are begun and stopped.
@@ -85,21 +87,23 @@ extension APIService {
                 if let endpoint = body.managementEndpoint { configuration.milvus.managementEndpoint = endpoint }
             }
         }
-        return context(id: id, services, isElsewhere: body.backupRoot != nil)
+        return context(id: id, services)
     }
 
     private func context(id: String, for body: RestoreBody) throws -> JobContext {
         let services = try services.replacing(backupRoot: body.root, bucket: body.bucket)
-        return context(id: id, services, isElsewhere: body.root != nil || body.bucket != nil)
+        return context(id: id, services)
     }
 
-    /// Agents know the configured stores only: what goes elsewhere is copied by this process.
-    private func context(id: String, _ services: Services, isElsewhere: Bool) -> JobContext {
-        if isElsewhere, pool.address != nil {
-            services.logger.info("a bucket or root of the request's own: this server copies by itself", ["id": id])
-        }
-        return JobContext(
-            id: id, services: services, timer: PhaseTimer(),
-            workforce: isElsewhere ? .own(Workforce.Plan()) : .shared(pool))
+    /// What goes elsewhere than configured is copied by the agents that allow it, or by this process.
+    private func context(id: String, _ services: Services) -> JobContext {
+        let place = services.equipment.descriptions.backupPlace
+        let workforce: Workforce =
+            switch place {
+            case let place? where place != self.services.equipment.descriptions.backupPlace:
+                pool.address == nil ? .own(Workforce.Plan()) : .sharedElsewhere(pool, place)
+            default: .shared(pool)
+            }
+        return JobContext(id: id, services: services, timer: PhaseTimer(), workforce: workforce)
     }
 }

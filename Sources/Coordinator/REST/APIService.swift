@@ -1,3 +1,4 @@
+import Configuration
 import FoundationEssentials
 import HTTPServer
 import JSON
@@ -7,6 +8,8 @@ import Support
 struct APIService: Sendable {
     let services: Services
     let pool: WorkerPool
+    /// Where the server listens.
+    let address: HostPort
     let guardian: APIGuardian
     let documentation: APIDocumentation
     let jobs = JobRegistry()
@@ -76,11 +79,11 @@ struct APIService: Sendable {
 
     private func check(_ request: HTTPServerRequest) async -> HTTPServerResponse {
         guard request.method == "GET" else { return Self.wrongMethod(request, ["GET"]) }
-        do {
-            return .text(try await ConnectionCheck(services: services).run().text)
-        } catch {
-            return .error(BackupError(wrapping: error).description, status: 500)
-        }
+        let asker = PortCheck.Asker.server(agentAddress: pool.address, agents: await pool.dispatcher.workerCount)
+        let ports = PortCheck(services.configuration, server: address, http: services.http, asker: asker)
+        let report = await ConnectionCheck(services: services, ports: ports).run()
+        guard let failure = report.failure else { return .text(report.text) }
+        return .error(failure.description, status: 500)
     }
 
     private static func wrongMethod(_ request: HTTPServerRequest, _ allowed: [String]) -> HTTPServerResponse {

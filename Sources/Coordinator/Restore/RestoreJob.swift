@@ -22,7 +22,10 @@ struct RestoreJob: Sendable {
         logger.info(
             "restoring", ["backup": request.backupName, "collections": selection.items.count, "milvus": server.version])
         let (store, record) = (context.stores.milvus, JobRecord.restoreKey(id: context.id))
-        return try await context.recorded(request.backupName, in: store, key: record, keepsFailure: false) {
+        async let sweeping: Void = sweepAbandonedFiles()
+        let outcome = try await context.recorded(
+            request.backupName, in: store, key: record, traces: Staging.prefix(context)
+        ) {
             do {
                 return try await context.withWorkers(backupName: request.backupName) { dispatcher in
                     try await restore(selection, imports, server, dispatcher)
@@ -32,6 +35,14 @@ struct RestoreJob: Sendable {
                 throw error
             }
         }
+        await sweeping
+        return outcome
+    }
+
+    /// While this restore is at work, what earlier ones have left when they were killed goes.
+    private func sweepAbandonedFiles() async {
+        guard !context.configuration.restore.keepTempFiles else { return }
+        await AbandonedFiles(store: context.stores.milvus, logger: logger).sweep(own: context.id)
     }
 
     private func restore(

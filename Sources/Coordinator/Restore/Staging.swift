@@ -4,6 +4,7 @@ import ObjectStorage
 import ShardProtocol
 import ShardScheduling
 import Support
+import Synchronization
 
 /// A directory at the top of Milvus' bucket to which the workers copy what Milvus shall import.
 struct Staging: Sendable {
@@ -39,7 +40,7 @@ struct Staging: Sendable {
                 source: .backup, destination: .milvus, mode: context.transferMode, limits: context.shardLimits)
             try await dispatcher.copy(
                 ShardSequence(copies: copies, cutter: cutter), job: context.id, lane: unit.collectionID,
-                onFinished: { onProgress($0.shard.bytes) })
+                onBytes: onProgress)
         }
         try await context.timer.measure(.verify) {
             let verifier = CopyVerifier(store: context.stores.milvus, paths: paths)
@@ -57,15 +58,25 @@ struct Staging: Sendable {
     static func removeAll(of context: JobContext) async { await remove(prefix(context), context) }
 
     /// What the directories of one restore begin with. Its id is a random one.
-    private static func prefix(_ context: JobContext) -> String { "restore-temp-\(context.id)-" }
+    static func prefix(_ context: JobContext) -> String { "restore-temp-\(context.id)-" }
 
-    /// Also done when the job was cancelled. What cannot be removed is told and left.
+    /// Also done when the job was cancelled, but then not for longer than the store gets on with it. What cannot be removed is
+    /// told and left: the job's record stays as well, and the next restore removes both.
     private static func remove(_ prefix: String, _ context: JobContext) async {
         guard !context.configuration.restore.keepTempFiles else { return }
+        let patience: Duration = Task.isCancelled ? .seconds(5) : .seconds(600)
         await context.timer.measure(.cleanUp) {
             await Task {
                 do {
-                    try await context.stores.milvus.deleteAll(prefix: prefix)
+                    let done = Atomic<Int64>(0)
+                    let watchdog = StallWatchdog(interval: .seconds(1))
+                    try await watchdog.watch(
+                        "removal of temporary files", timeout: patience, progress: { done.load(ordering: .relaxed) }
+                    ) {
+                        try await context.stores.milvus.deleteAll(prefix: prefix) {
+                            done.add(1, ordering: .relaxed)
+                        }
+                    }
                 } catch {
                     context.logger.warn(
                         "temporary files are left",

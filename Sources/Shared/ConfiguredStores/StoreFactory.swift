@@ -9,20 +9,24 @@ package struct StoreFactory: Sendable {
     private let logger: Logger
     private let stallTimeout: Duration
     private let retryPolicy: RetryPolicy?
+    private let environment: [String: String]
 
     /// - Parameters:
     ///   - stallTimeout: a request that moves no byte for so long fails (`transfer.stallTimeoutSeconds`).
     ///   - retryPolicy: how calls are made again; nil for stores whose user does that himself.
+    ///   - environment: where `auth.type` `iam` and `default` look.
     package init(
         http: any HTTPClient,
         logger: Logger = .silent,
         stallTimeout: Duration = .seconds(60),
-        retryPolicy: RetryPolicy? = .standard
+        retryPolicy: RetryPolicy? = .standard,
+        environment: [String: String] = processEnvironment()
     ) {
         self.http = http
         self.logger = logger
         self.stallTimeout = stallTimeout
         self.retryPolicy = retryPolicy
+        self.environment = environment
     }
 
     /// The store of `milvus.storage` or `backup.storage`. Nothing is sent.
@@ -44,7 +48,7 @@ package struct StoreFactory: Sendable {
             useTLS: settings.useSSL,
             region: settings.region,
             bucket: settings.bucketName,
-            credentials: try credentials(settings.authentication))
+            credentials: try credentials(settings.authentication, provider))
         configuration.addressing = provider.addressing
         configuration.tls.caCertPath = settings.caCertPath
         configuration.stallTimeout = stallTimeout
@@ -53,24 +57,49 @@ package struct StoreFactory: Sendable {
         return RetryingObjectStore(store, policy: retryPolicy, logger: logger)
     }
 
-    private func credentials(_ authentication: StorageAuthentication) throws(BackupError) -> any CredentialsProvider {
+    private func credentials(
+        _ authentication: StorageAuthentication, _ provider: S3Provider
+    ) throws(BackupError) -> any CredentialsProvider {
         switch authentication {
         case .staticKeys(let accessKeyID, let secretAccessKey, let sessionToken):
             return StaticCredentials(
                 S3Credentials(
                     accessKeyID: accessKeyID, secretAccessKey: secretAccessKey,
                     sessionToken: sessionToken.isEmpty ? nil : sessionToken))
-        case .iam: throw unsupported(.iam)
-        case .defaultChain: throw unsupported(.defaultChain)
+        case .iam(let endpoint): return try chain(.iam, endpoint, provider)
+        case .defaultChain: return try chain(.defaultChain, "", provider)
         case .sharedKey: throw unsupported(.sharedKey)
         case .serviceAccount: throw unsupported(.serviceAccount)
         case .none: throw BackupError(.configuration, "auth.type is missing")
         }
     }
 
-    private func unsupported(_ type: AuthenticationType) -> BackupError {
+    /// What this machine, container or user is given, without a key in the configuration.
+    private func chain(
+        _ type: AuthenticationType, _ endpoint: String, _ provider: S3Provider
+    ) throws(BackupError) -> any CredentialsProvider {
+        switch provider {
+        case .minio, .s3, .aws:
+            let written: [any CredentialsSource] = [
+                EnvironmentCredentials(environment), SharedFileCredentials(environment),
+            ]
+            return CredentialsChain(
+                (type == .defaultChain ? written : []) + [
+                    WebIdentityCredentials(http: http, endpoint: endpoint, environment: environment),
+                    ContainerCredentials(http: http, environment: environment),
+                    InstanceCredentials(http: http, endpoint: endpoint, environment: environment),
+                ])
+        case .gcp:
+            return CredentialsChain([
+                GoogleMachineCredentials(http: http, endpoint: endpoint, environment: environment)
+            ])
+        case .aliyun, .tencent, .hwc: throw unsupported(type, " with provider \(provider.rawValue)")
+        }
+    }
+
+    private func unsupported(_ type: AuthenticationType, _ where: String = "") -> BackupError {
         BackupError(
-            .unsupported, "the authentication type \(type.rawValue) is not supported",
+            .unsupported, "the authentication type \(type.rawValue) is not supported\(`where`)",
             hint: "use an access key: auth.type static (v1: useIAM false)")
     }
 }

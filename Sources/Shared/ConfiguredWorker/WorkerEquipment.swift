@@ -15,6 +15,10 @@ package struct WorkerEquipment: Sendable {
     package let roots: StorageRoots
     /// What the handshake compares.
     package let descriptions: [StoreDescription]
+    /// Where else backups may lie, by this host's own configuration.
+    package let allowedRoots: [BackupPlace]
+    /// By the place of backups: the configured one and those that are allowed.
+    private let backupStores: [BackupPlace: any ObjectStore]
     /// One for the whole process.
     package let copier: ObjectCopier
     private let logger: Logger
@@ -29,21 +33,36 @@ package struct WorkerEquipment: Sendable {
         let factory = StoreFactory(
             http: usesFastPath ? WireHTTPClient(fallback: http) : http, logger: logger,
             stallTimeout: configuration.transfer.stallTimeout, retryPolicy: nil)
+        var allowed: [BackupPlace: any ObjectStore] = [:]
+        for place in configuration.agent.allowedRoots {
+            var settings = configuration.backup.storage
+            settings.bucketName = place.bucket
+            allowed[BackupPlace(bucket: place.bucket, root: place.root)] = try factory.makeStore(settings)
+        }
         self.init(
             configuration, concurrency: concurrency, stores: try StorePair(configuration, factory: factory),
-            logger: logger)
+            allowed: allowed, logger: logger)
     }
 
-    /// - Parameter stores: without retries of their own.
-    package init(_ configuration: Configuration, concurrency: Int, stores: StorePair, logger: Logger) {
+    /// - Parameters:
+    ///   - stores: without retries of their own.
+    ///   - allowed: where else backups may lie, and the store of each.
+    package init(
+        _ configuration: Configuration, concurrency: Int, stores: StorePair,
+        allowed: [BackupPlace: any ObjectStore] = [:], logger: Logger
+    ) {
         let transfer = configuration.transfer
         self.stores = stores
+        allowedRoots = allowed.keys.sorted { ($0.bucket, $0.root) < ($1.bucket, $1.root) }
         roots = StorageRoots(
             milvus: configuration.milvus.storage.rootPath, backup: configuration.backup.storage.rootPath)
         descriptions = [
             StoreDescription(.milvus, configuration.milvus.storage),
             StoreDescription(.backup, configuration.backup.storage),
         ]
+        let configured = configuration.backup.storage
+        let home = BackupPlace(bucket: configured.bucketName, root: configured.rootPath)
+        backupStores = allowed.merging([home: stores.backup]) { _, own in own }
         var options = CopyOptions()
         options.multipartCopyThreshold = transfer.multipartCopyThreshold
         options.multipartStreamThreshold = transfer.multipartStreamThreshold
@@ -59,13 +78,19 @@ package struct WorkerEquipment: Sendable {
     /// A worker for one connection whose handshake is over.
     package func makeWorker(channel: AgentChannel, limits: WorkerLimits, heartbeat: Duration) -> CopyWorker {
         CopyWorker(
-            channel: channel, stores: [.milvus: stores.milvus, .backup: stores.backup], roots: roots, limits: limits,
-            heartbeat: heartbeat, copier: copier, logger: logger)
+            channel: channel, stores: [.milvus: stores.milvus, .backup: stores.backup], roots: roots,
+            places: backupStores, limits: limits, heartbeat: heartbeat, copier: copier, logger: logger)
     }
 
     /// Reads what a probe of the coordinator asks for.
-    package func answer(_ probe: Probes.Probe) async -> ProbeAnswers.Answer {
-        await StoreProbe.answer(probe, store: stores[probe.storage], root: roots[probe.storage])
+    ///
+    /// - Parameter place: where the coordinator's backups lie; nil for the configured place.
+    package func answer(_ probe: Probes.Probe, at place: BackupPlace? = nil) async -> ProbeAnswers.Answer {
+        guard probe.storage == .backup, let index = place.flatMap({ backupStores.index(forKey: $0) }) else {
+            return await StoreProbe.answer(probe, store: stores[probe.storage], root: roots[probe.storage])
+        }
+        let (own, store) = backupStores[index]
+        return await StoreProbe.answer(probe, store: store, root: own.root)
     }
 }
 

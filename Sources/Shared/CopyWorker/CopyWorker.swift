@@ -27,6 +27,7 @@ package final class CopyWorker: Sendable {
     private let channel: AgentChannel
     private let stores: [StorageID: any ObjectStore]
     private let roots: StorageRoots
+    private let places: [BackupPlace: any ObjectStore]
     private let limits: WorkerLimits
     private let heartbeat: Duration
     private let copier: ObjectCopier
@@ -39,16 +40,19 @@ package final class CopyWorker: Sendable {
     ///   - channel: after the handshake. The worker closes it at the end.
     ///   - stores: without retries of their own: the copier retries.
     ///   - roots: below which this host lets itself be sent; see ``KeyRules``.
+    ///   - places: where backups may lie when an assignment says where, and the store of each.
     ///   - heartbeat: the interval the coordinator has told.
     ///   - copier: one for the whole process.
     package init(
-        channel: AgentChannel, stores: [StorageID: any ObjectStore], roots: StorageRoots, limits: WorkerLimits,
-        heartbeat: Duration, copier: ObjectCopier, clock: any Clock<Duration> = ContinuousClock(),
+        channel: AgentChannel, stores: [StorageID: any ObjectStore], roots: StorageRoots,
+        places: [BackupPlace: any ObjectStore] = [:], limits: WorkerLimits, heartbeat: Duration, copier: ObjectCopier,
+        clock: any Clock<Duration> = ContinuousClock(),
         logger: Logger = .silent
     ) {
         self.channel = channel
         self.stores = stores
         self.roots = roots
+        self.places = places
         self.limits = limits
         self.heartbeat = heartbeat
         self.copier = copier
@@ -94,8 +98,11 @@ package final class CopyWorker: Sendable {
     // MARK: The loop
 
     private func work(_ outbox: Outbox) async -> WorkerSummary {
-        let sharesBucket = stores[.milvus].map { $0.identity == stores[.backup]?.identity } ?? false
-        let rules = ShardRules(roots: roots, storages: Set(stores.keys), sharesBucket: sharesBucket)
+        let milvus = stores[.milvus]?.identity
+        let rules = ShardRules(
+            roots: roots, storages: Set(stores.keys),
+            sharesBucket: milvus != nil && milvus == stores[.backup]?.identity,
+            places: places.mapValues { $0.identity == milvus })
         var state = WorkerState(limits: limits, rules: rules)
         var copies: [WorkerState.TaskID: RunningCopy] = [:]
         var ending = perform(state.begin(), state, &copies, outbox)
@@ -160,7 +167,7 @@ package final class CopyWorker: Sendable {
         for action in actions {
             switch action {
             case .send(let message): outbox.add(message)
-            case .start(let id): copies[id] = state.shard(of: id.lease).flatMap { start(id, $0) }
+            case .start(let id): copies[id] = state.assignment(of: id.lease).flatMap { start(id, $0) }
             case .stop(let lease):
                 for (id, copy) in copies where id.lease == lease { copy.task.cancel() }
             case .end(let reason): ending = reason
@@ -169,9 +176,11 @@ package final class CopyWorker: Sendable {
         return ending
     }
 
-    private func start(_ id: WorkerState.TaskID, _ shard: Shard) -> RunningCopy? {
+    private func start(_ id: WorkerState.TaskID, _ assignment: Assignment) -> RunningCopy? {
+        let shard = assignment.shard
         // Both are there: the state has checked the assignment.
-        guard let source = stores[shard.source], let destination = stores[shard.destination] else { return nil }
+        guard let source = store(shard.source, assignment), let destination = store(shard.destination, assignment)
+        else { return nil }
         let task = shard.tasks[id.index]
         let from = CopySource(store: source, key: shard.sourceKey(of: task), size: task.size, etag: task.etag)
         let to = CopyDestination(store: destination, key: shard.destinationKey(of: task))
@@ -185,6 +194,11 @@ package final class CopyWorker: Sendable {
             }
         }
         return RunningCopy(task: copying, progress: progress)
+    }
+
+    private func store(_ storage: StorageID, _ assignment: Assignment) -> (any ObjectStore)? {
+        guard storage == .backup, let place = assignment.backupPlace else { return stores[storage] }
+        return places[place]
     }
 
     // MARK: Around the loop

@@ -6,14 +6,19 @@ package struct ShardRules: Sendable {
     private let roots: StorageRoots
     private let storages: Set<StorageID>
     private let sharesBucket: Bool
+    private let places: [BackupPlace: Bool]
 
     /// - Parameters:
     ///   - storages: those this worker has a store for.
     ///   - sharesBucket: whether both storage ids are the same bucket of the same backend.
-    package init(roots: StorageRoots, storages: Set<StorageID>, sharesBucket: Bool) {
+    ///   - places: where backups may lie when an assignment says where, and whether that is in Milvus' bucket.
+    package init(
+        roots: StorageRoots, storages: Set<StorageID>, sharesBucket: Bool, places: [BackupPlace: Bool] = [:]
+    ) {
         self.roots = roots
         self.storages = storages
         self.sharesBucket = sharesBucket
+        self.places = places
     }
 
     /// Why this worker does not touch the shard; nil when it may.
@@ -21,7 +26,7 @@ package struct ShardRules: Sendable {
         let shard = assignment.shard
         var key = shard.tasks.first.map { shard.sourceKey(of: $0) } ?? shard.sourcePrefix
         do throws(BackupError) {
-            let rules = try KeyRules(roots: roots, backupName: assignment.backupName, sharesBucket: sharesBucket)
+            let rules = try keyRules(of: assignment)
             for storage in [shard.source, shard.destination] where !storages.contains(storage) {
                 throw BackupError(.configuration, "this worker has no storage \"\(storage.rawValue)\"")
             }
@@ -42,6 +47,20 @@ package struct ShardRules: Sendable {
                 lease: assignment.lease, key: key, message: error.description, code: error.code.description,
                 isRetryable: error.isRetryable)
         }
+    }
+
+    private func keyRules(of assignment: Assignment) throws(BackupError) -> KeyRules {
+        guard let place = assignment.backupPlace else {
+            return try KeyRules(roots: roots, backupName: assignment.backupName, sharesBucket: sharesBucket)
+        }
+        // What counts is this worker's own spelling of it: texts can be equal and differ in their bytes.
+        guard let index = places.index(forKey: place) else {
+            throw BackupError(
+                .permissionDenied,
+                "refused: \(place) is not in agent.allowedRoots of this worker".escapingControlCharacters)
+        }
+        let own = StorageRoots(milvus: roots.milvus, backup: places[index].key.root)
+        return try KeyRules(roots: own, backupName: assignment.backupName, sharesBucket: places[index].value)
     }
 }
 

@@ -95,8 +95,8 @@ package struct WorkerState: Sendable {
     /// Leases held, those that are being stopped included.
     package var leases: [Lease] { order }
 
-    /// The shard a task belongs to.
-    package func shard(of lease: Lease) -> Shard? { shards[lease]?.assignment.shard }
+    /// What was assigned under a lease.
+    package func assignment(of lease: Lease) -> Assignment? { shards[lease]?.assignment }
 
     // MARK: Events
 

@@ -34,21 +34,26 @@ extension ObjectStore {
     ///
     /// Stores that keep directories of their own show those that have become empty as objects, which go in further passes.
     ///
+    /// - Parameter onProgress: called with every page that has been listed or deleted.
     /// - Returns: the number of objects deleted.
     @discardableResult
-    package func deleteAll(prefix: String, parallelism: Int = 4) async throws -> Int {
+    package func deleteAll(
+        prefix: String, parallelism: Int = 4, onProgress: @escaping @Sendable () -> Void = {}
+    ) async throws -> Int {
         precondition(!prefix.isEmpty, "an empty prefix would delete the whole bucket")
-        let count = try await deleteListed(prefix: prefix, parallelism: parallelism)
+        let count = try await deleteListed(prefix: prefix, parallelism: parallelism, onProgress)
         var left = count
         var passes = 1
         while left > 0, passes < 64 {
-            left = try await deleteListed(prefix: prefix, parallelism: parallelism)
+            left = try await deleteListed(prefix: prefix, parallelism: parallelism, onProgress)
             passes += 1
         }
         return count
     }
 
-    private func deleteListed(prefix: String, parallelism: Int) async throws -> Int {
+    private func deleteListed(
+        prefix: String, parallelism: Int, _ onProgress: @escaping @Sendable () -> Void
+    ) async throws -> Int {
         try await withThrowingTaskGroup(of: Void.self) { group in
             var running = 0
             let count = try await forEachPage(prefix: prefix) { page in
@@ -58,7 +63,11 @@ extension ObjectStore {
                     running -= 1
                 }
                 let keys = page.objects.map(\.key)
-                group.addTask { try await self.delete(keys) }
+                onProgress()
+                group.addTask {
+                    try await self.delete(keys)
+                    onProgress()
+                }
                 running += 1
             }
             try await group.waitForAll()

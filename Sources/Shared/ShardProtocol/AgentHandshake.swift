@@ -16,8 +16,9 @@ package struct AgentHandshake: Sendable {
         case send(AgentMessage)
         /// The coordinator knows the token: larger frames may be read from it.
         case authenticated
-        /// Look there and call ``AgentHandshake/probesAnswered(_:)``.
-        case answer([Probes.Probe])
+        /// Look there and call ``AgentHandshake/probesAnswered(_:)``. The coordinator's backups lie in that place, which is this
+        /// agent's own or one that it allows.
+        case answer([Probes.Probe], BackupPlace?)
         case accepted(Accepted)
         /// It is over: close the connection.
         case fail(BackupError)
@@ -106,12 +107,13 @@ package struct AgentHandshake: Sendable {
     }
 
     private mutating func accept(_ probes: Probes) -> [Action] {
-        let mismatch = StoreDescription.mismatch(
-            agent: hello.name, agentStores: hello.stores, coordinatorStores: probes.stores)
+        let mismatch = StoreDescription.mismatch(of: hello, coordinatorStores: probes.stores)
         if let mismatch { return fail(BackupError(.configuration, mismatch)) }
         for probe in probes.probes {
-            // Whoever asks, this agent reads below its own roots only.
-            guard let store = hello.stores.first(where: { $0.storage == probe.storage }) else {
+            // Whoever asks, this agent reads below its own and its allowed roots only; these are what was compared above.
+            guard hello.stores.contains(where: { $0.storage == probe.storage }),
+                let store = probes.stores.first(where: { $0.storage == probe.storage })
+            else {
                 return violation("it wants to see a storage that was not named")
             }
             if let key = probe.key, !store.isProbe(key) {
@@ -121,7 +123,7 @@ package struct AgentHandshake: Sendable {
             }
         }
         awaited = .answers
-        return [.answer(probes.probes)]
+        return [.answer(probes.probes, probes.stores.backupPlace)]
     }
 
     private mutating func accept(_ accepted: Accepted) -> [Action] {

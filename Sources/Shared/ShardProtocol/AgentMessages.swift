@@ -33,9 +33,12 @@ package struct Hello: Sendable, Hashable, Codable {
     package var capacity: Int
     /// What it is configured to look at.
     package var stores: [StoreDescription]
+    /// Where else in the backup store it may work; nil as empty.
+    package var allowedRoots: [BackupPlace]?
 
     package init(
-        versions: [Int], name: String, instance: String, nonce: String, capacity: Int, stores: [StoreDescription]
+        versions: [Int], name: String, instance: String, nonce: String, capacity: Int, stores: [StoreDescription],
+        allowedRoots: [BackupPlace]? = nil
     ) {
         self.versions = versions
         self.name = name
@@ -43,6 +46,7 @@ package struct Hello: Sendable, Hashable, Codable {
         self.nonce = nonce
         self.capacity = capacity
         self.stores = stores
+        self.allowedRoots = allowedRoots
     }
 }
 

@@ -158,8 +158,7 @@ package struct CoordinatorHandshake: Sendable {
                 .permissionDenied, "agent \(hello.name) has another token than the coordinator", hint: hint)
         default: break
         }
-        let mismatch = StoreDescription.mismatch(
-            agent: hello.name, agentStores: hello.stores, coordinatorStores: policy.stores)
+        let mismatch = StoreDescription.mismatch(of: hello, coordinatorStores: policy.stores)
         if let mismatch { return refuse(.configuration, mismatch) }
         step = .probes(hello)
         return [.authenticated, .prepareProbes(hello)]

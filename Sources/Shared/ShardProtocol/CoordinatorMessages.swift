@@ -77,13 +77,19 @@ package struct Assignment: Sendable, Hashable, Codable {
     package var lease: Lease
     /// The backup that is being made or restored: where the agent may write depends on it.
     package var backupName: String
+    /// Where the backup lies when that is elsewhere than the agent is configured to look. Sent only to agents that have named
+    /// it in their hello.
+    package var backupPlace: BackupPlace?
     package var shard: Shard
     /// Bytes per second this shard may use; nil for no limit.
     package var bandwidth: Int64?
 
-    package init(lease: Lease, backupName: String, shard: Shard, bandwidth: Int64? = nil) {
+    package init(
+        lease: Lease, backupName: String, backupPlace: BackupPlace? = nil, shard: Shard, bandwidth: Int64? = nil
+    ) {
         self.lease = lease
         self.backupName = backupName
+        self.backupPlace = backupPlace
         self.shard = shard
         self.bandwidth = bandwidth
     }

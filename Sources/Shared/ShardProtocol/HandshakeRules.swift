@@ -10,6 +10,8 @@ package enum HandshakeRules {
     static let maximumTextSize = 2048
     static let maximumCapacity = 4096
     static let maximumVersions = 64
+    /// Entries of `agent.allowedRoots`.
+    package static let maximumAllowedRoots = 256
 
     /// A nonce for one side of one connection.
     package static func newNonce() throws(BackupError) -> String {
@@ -32,12 +34,16 @@ package enum HandshakeRules {
 
     /// What is wrong with a hello, nil when it can be worked with.
     static func flaw(of hello: Hello) -> String? {
-        let texts = [hello.name, hello.instance] + hello.stores.flatMap { [$0.provider, $0.bucket, $0.root] }
+        let allowedRoots = hello.allowedRoots ?? []
+        let texts =
+            [hello.name, hello.instance] + hello.stores.flatMap { [$0.provider, $0.bucket, $0.root] }
+            + allowedRoots.flatMap { [$0.bucket, $0.root] }
         if texts.contains(where: { $0.utf8.count > maximumTextSize || $0 != $0.escapingControlCharacters }) {
             return "a text in its hello is too long or has control characters"
         }
         if hello.name.isEmpty || hello.instance.isEmpty { return "its hello has no name or no instance" }
         if hello.versions.count > maximumVersions { return "its hello offers too many versions" }
+        if allowedRoots.count > maximumAllowedRoots { return "its hello names too many allowed roots" }
         if !isNonce(hello.nonce) { return "the nonce in its hello is not \(nonceSize) bytes in hexadecimal" }
         if !(1...maximumCapacity).contains(hello.capacity) {
             return "its capacity \(hello.capacity) is not in 1...4096"

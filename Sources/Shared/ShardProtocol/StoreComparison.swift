@@ -8,7 +8,7 @@ extension StoreDescription {
     }
 
     /// `minio`, `s3` and `aws` speak the same protocol: one store may be called either way.
-    private var normalizedProvider: String {
+    fileprivate var normalizedProvider: String {
         let name = provider.lowercased()
         return ["minio", "s3", "aws"].contains(name) ? "s3" : name
     }
@@ -29,15 +29,13 @@ extension StoreDescription {
     }
 
     /// Why an agent cannot work with the coordinator's stores; nil when it can.
-    static func mismatch(agent: String, agentStores: [StoreDescription], coordinatorStores: [StoreDescription])
-        -> String?
-    {
+    static func mismatch(of agent: Hello, coordinatorStores: [StoreDescription]) -> String? {
         for own in coordinatorStores {
-            guard let theirs = agentStores.first(where: { $0.storage == own.storage }) else {
-                return "agent \(agent) has no storage \"\(own.storage.rawValue)\" configured"
+            guard let theirs = agent.stores.first(where: { $0.storage == own.storage }) else {
+                return "agent \(agent.name) has no storage \"\(own.storage.rawValue)\" configured"
             }
-            guard !theirs.isSamePlace(as: own) else { continue }
-            return "storage \"\(own.storage.rawValue)\" of agent \(agent) is \(theirs.place(comparedTo: own)), "
+            guard !theirs.isSamePlace(as: own), !agent.allows(own) else { continue }
+            return "storage \"\(own.storage.rawValue)\" of agent \(agent.name) is \(theirs.place(comparedTo: own)), "
                 + "the coordinator's is \(own.place(comparedTo: theirs))"
         }
         return nil
@@ -57,6 +55,16 @@ package enum ProbeName {
         let digits = name.utf8.dropFirst(prefix.utf8.count)
         return name.hasPrefix(prefix) && digits.count == 2 * size
             && digits.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    }
+}
+
+extension Hello {
+    /// Whether a coordinator's store is another part of this agent's backup store, and one that the agent allows.
+    func allows(_ other: StoreDescription) -> Bool {
+        guard other.storage == .backup, let own = stores.first(where: { $0.storage == .backup }),
+            own.normalizedProvider == other.normalizedProvider
+        else { return false }
+        return allowedRoots?.contains(BackupPlace(bucket: other.bucket, root: other.root)) ?? false
     }
 }
 

@@ -66,6 +66,7 @@ package struct ShardScheduler: Sendable {
 
     package let job: String
     package let backupName: String
+    package let backupPlace: BackupPlace?
     package let policy: SchedulingPolicy
     package private(set) var state = State.running
     /// Leases that ended by silence, with a connection, or because another agent was faster: their holders may have left
@@ -82,12 +83,17 @@ package struct ShardScheduler: Sendable {
 
     /// - Parameters:
     ///   - job: names the job in its leases.
-    ///   - backupName: goes into the assignments.
+    ///   - backupName: goes into the assignments, as does the next one.
+    ///   - backupPlace: where the backup lies; nil for where everybody is configured to look.
     ///   - firstEpoch: of the first lease of every shard. A job that goes on after a restart begins higher than before, so that
     ///     agents which still hold leases of the earlier run cannot be mistaken.
-    package init(job: String, backupName: String, policy: SchedulingPolicy = SchedulingPolicy(), firstEpoch: Int = 1) {
+    package init(
+        job: String, backupName: String, backupPlace: BackupPlace? = nil, policy: SchedulingPolicy = SchedulingPolicy(),
+        firstEpoch: Int = 1
+    ) {
         self.job = job
         self.backupName = backupName
+        self.backupPlace = backupPlace
         self.policy = policy
         self.firstEpoch = firstEpoch
     }
@@ -98,6 +104,11 @@ package struct ShardScheduler: Sendable {
         var progress = total
         progress.pendingShards = pending.count
         return progress
+    }
+
+    /// Bytes of a leased shard that are done, by the heartbeats of whoever is ahead; nil when it is not leased.
+    package func bytesInFlight(of shard: Int) -> Int64? {
+        entries[shard].flatMap { $0.leases.isEmpty ? nil : $0.inFlight.bytes }
     }
 
     /// Whether every shard is done and none will come.
@@ -410,7 +421,8 @@ package struct ShardScheduler: Sendable {
         return Handout(
             agent: agent,
             assignment: Assignment(
-                lease: Lease(job: job, shard: shard, epoch: epoch), backupName: backupName, shard: entry.shard),
+                lease: Lease(job: job, shard: shard, epoch: epoch), backupName: backupName,
+                backupPlace: backupPlace, shard: entry.shard),
             rival: rival)
     }
 }

@@ -12,13 +12,19 @@ package struct AgentIdentity: Sendable, Hashable {
     package var capacity: Int
     /// What it is configured to look at.
     package var stores: [StoreDescription]
+    /// Where else in the backup store it may work.
+    package var allowedRoots: [BackupPlace]
 
     /// - Parameter instance: nil for a fresh random one.
-    package init(name: String, instance: String? = nil, capacity: Int, stores: [StoreDescription]) throws(BackupError) {
+    package init(
+        name: String, instance: String? = nil, capacity: Int, stores: [StoreDescription],
+        allowedRoots: [BackupPlace] = []
+    ) throws(BackupError) {
         self.name = name
         self.instance = if let instance { instance } else { try SecureRandom.hexadecimal(bytes: 16) }
         self.capacity = capacity
         self.stores = stores
+        self.allowedRoots = allowedRoots
     }
 }
 
@@ -29,17 +35,19 @@ package struct AgentIdentity: Sendable, Hashable {
 /// - Parameters:
 ///   - token: nil or empty when none is in use; else at least ``HandshakeTranscript/minimumTokenLength`` bytes.
 ///   - timeLimit: for all of it; a busy coordinator lets new agents wait for a while.
-///   - probe: reads the object or the listing that is asked for. Its key lies below the storage's root.
+///   - probe: reads the object or the listing that is asked for. Its key lies below the storage's root; that of the backup
+///     storage is the place's, which is configured or allowed.
 /// - Throws: ``BackupError`` that says what is wrong; when it is retryable, dialling again later may help.
 package func agentHandshake(
     over channel: AgentChannel, identity: AgentIdentity, token: Secret?, timeLimit: Duration = .seconds(90),
-    probe: @escaping @Sendable (Probes.Probe) async -> ProbeAnswers.Answer
+    probe: @escaping @Sendable (Probes.Probe, BackupPlace?) async -> ProbeAnswers.Answer
 ) async throws -> Accepted {
     let late = BackupError(.timedOut, "the coordinator has not accepted this agent in time", isRetryable: true)
     do {
         let hello = Hello(
             versions: HandshakeRules.versions, name: identity.name, instance: identity.instance,
-            nonce: try HandshakeRules.newNonce(), capacity: identity.capacity, stores: identity.stores)
+            nonce: try HandshakeRules.newNonce(), capacity: identity.capacity, stores: identity.stores,
+            allowedRoots: identity.allowedRoots.isEmpty ? nil : identity.allowedRoots)
         return try await withTimeLimit(timeLimit, late) {
             let peer = try await channel.secured()
             let handshake = try AgentHandshake(hello: hello, token: token, binding: peer?.binding ?? [])
@@ -98,7 +106,7 @@ package func coordinatorHandshake(
 
 private func perform(
     _ handshake: AgentHandshake, over channel: AgentChannel,
-    probe: @Sendable (Probes.Probe) async -> ProbeAnswers.Answer
+    probe: @Sendable (Probes.Probe, BackupPlace?) async -> ProbeAnswers.Answer
 ) async throws -> Accepted {
     var handshake = handshake
     var actions = handshake.start()
@@ -113,9 +121,9 @@ private func perform(
             case .authenticated: channel.authenticated()
             case .accepted(let accepted): return accepted
             case .fail(let error): throw error
-            case .answer(let probes):
+            case .answer(let probes, let place):
                 var answers: [ProbeAnswers.Answer] = []
-                for request in probes { answers.append(await probe(request)) }
+                for request in probes { answers.append(await probe(request, place)) }
                 actions += handshake.probesAnswered(answers)
             }
         }

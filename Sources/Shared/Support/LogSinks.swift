@@ -24,16 +24,19 @@ package final class FileSink: LogSink {
     private let path: String
     private let maximumSize: Int
     private let maximumBackups: Int
+    private let maximumDays: Int
     private let state: Mutex<State>
 
     /// - Parameters:
     ///   - maximumSize: bytes after which the file is rotated; 0 for never.
-    ///   - maximumBackups: rotated files kept; 0 keeps 100.
+    ///   - maximumBackups: rotated files kept; 0 keeps all.
+    ///   - maximumDays: days that a rotated file is kept; 0 keeps it for ever.
     /// - Throws: ``BackupError/Code/configuration`` when the file cannot be opened.
-    package init(path: String, maximumSize: Int, maximumBackups: Int) throws(BackupError) {
+    package init(path: String, maximumSize: Int, maximumBackups: Int, maximumDays: Int = 0) throws(BackupError) {
         self.path = path
         self.maximumSize = maximumSize
-        self.maximumBackups = maximumBackups > 0 ? maximumBackups : 100
+        self.maximumBackups = maximumBackups
+        self.maximumDays = maximumDays
         createParentDirectories(of: path)
         let descriptor = FileSink.open(path)
         guard descriptor >= 0 else {
@@ -42,6 +45,7 @@ package final class FileSink: LogSink {
                 hint: "change log.file.path, or set it to \"\" for no log file")
         }
         self.state = Mutex(State(descriptor: descriptor, size: Int(lseek(descriptor, 0, SEEK_END))))
+        removeOldFiles()
     }
 
     deinit { _ = state.withLock { close($0.descriptor) } }
@@ -55,7 +59,8 @@ package final class FileSink: LogSink {
     }
 
     private func rotate(_ state: inout State) {
-        var index = maximumBackups
+        var index = 1
+        while access("\(path).\(index)", F_OK) == 0, index != maximumBackups { index += 1 }
         unlink("\(path).\(index)")
         while index > 1 {
             rename("\(path).\(index - 1)", "\(path).\(index)")
@@ -67,6 +72,19 @@ package final class FileSink: LogSink {
         guard descriptor >= 0 else { return }
         close(state.descriptor)
         state = State(descriptor: descriptor, size: 0)
+        removeOldFiles()
+    }
+
+    /// Removes rotated files that have not been written to for too long. The highest numbers are the oldest.
+    private func removeOldFiles() {
+        guard maximumDays > 0 else { return }
+        let oldest = time(nil) - maximumDays * 86_400
+        var index = 1
+        var status = stat()
+        while stat("\(path).\(index)", &status) == 0 {
+            if status.st_mtim.tv_sec < oldest { unlink("\(path).\(index)") }
+            index += 1
+        }
     }
 
     private static func open(_ path: String) -> Int32 {

@@ -80,6 +80,20 @@ import Testing
         #expect(error?.code == .corrupted && error?.message.contains("field 100") == true)
     }
 
+    @Test func aListingWithoutAFieldIsRefused() async throws {
+        put("insert_log/1/10/1001/0/71", 3)
+        put("insert_log/1/10/1001/100/72", 3)
+        var lister = lister
+        lister.requiredFields = [100, 101]
+        let error = await #expect(throws: BackupError.self) {
+            try await lister.logs(of: [segment(1001)], collectionID: 1)
+        }
+        #expect(error?.isRetryable == true && error?.message.contains("no logs of field 101") == true)
+        var packed = segment(1001)
+        packed.storageVersion = 2
+        #expect(try await lister.logs(of: [packed], collectionID: 1).count == 1)
+    }
+
     @Test func anEmptySegmentIsLeftOut() async throws {
         put("insert_log/1/10/1001/0/71", 3)
         #expect(try await logs([segment(1000, rows: 0), segment(1001)]).map(\.segmentID) == [1001])

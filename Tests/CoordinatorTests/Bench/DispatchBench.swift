@@ -77,17 +77,22 @@ struct DispatchBench: Sendable {
 
     /// A worker that does what the test says.
     func startScripted(
-        _ name: String, instance: String? = nil, capacity: Int = 4, messages: Int = 64
+        _ name: String, instance: String? = nil, capacity: Int = 4, messages: Int = 64,
+        reach: WorkerReach = .configured
     ) async throws -> ScriptedWorker {
         let (inner, outer) = InProcessChannel<AgentMessage, CoordinatorMessage>.pair(capacity: messages)
-        return ScriptedWorker(channel: inner, serving: try await serve(outer, name, instance ?? name, capacity))
+        return ScriptedWorker(
+            channel: inner, serving: try await serve(outer, name, instance ?? name, capacity, reach))
     }
 
     private func serve(
-        _ channel: CoordinatorChannel, _ name: String, _ instance: String, _ capacity: Int
+        _ channel: CoordinatorChannel, _ name: String, _ instance: String, _ capacity: Int,
+        _ reach: WorkerReach = .configured
     ) async throws -> Task<Void, Never> {
         let joined = countJoined
-        let serving = Task { await dispatcher.serve(channel, name: name, instance: instance, capacity: capacity) }
+        let serving = Task {
+            await dispatcher.serve(channel, name: name, instance: instance, capacity: capacity, reach: reach)
+        }
         try await eventually { countJoined > joined }
         return serving
     }

@@ -38,11 +38,16 @@ import Testing
         adjust(&configuration)
         let equipment = WorkerEquipment(
             configuration, concurrency: 4,
-            stores: StorePair(milvus: bench.milvusStore, backup: bench.backupStore), logger: .silent)
+            stores: StorePair(milvus: bench.milvusStore, backup: bench.backupStore),
+            allowed: Dictionary(
+                uniqueKeysWithValues: configuration.agent.allowedRoots.map {
+                    (BackupPlace(bucket: $0.bucket, root: $0.root), bench.backupStore as any ObjectStore)
+                }), logger: .silent)
         let channel = try await dialCoordinator(port.address)
-        let identity = try AgentIdentity(name: "agent", capacity: 2, stores: equipment.descriptions)
+        let identity = try AgentIdentity(
+            name: "agent", capacity: 2, stores: equipment.descriptions, allowedRoots: equipment.allowedRoots)
         let accepted = try await agentHandshake(over: channel, identity: identity, token: Secret(token)) {
-            await equipment.answer($0)
+            await equipment.answer($0, at: $1)
         }
         #expect(accepted.heartbeatMilliseconds == 5000 && accepted.leaseMilliseconds == 30_000)
         return (
@@ -134,7 +139,7 @@ import Testing
         let error = await #expect(throws: BackupError.self) {
             let channel = try await dialCoordinator(port.address)
             _ = try await agentHandshake(over: channel, identity: identity, token: Secret(Self.token)) {
-                await equipment.answer($0)
+                await equipment.answer($0, at: $1)
             }
         }
         #expect(error?.message.contains("backup") == true)
@@ -157,6 +162,29 @@ import Testing
         _ = await working.value
         #expect(bench.milvusStore.keys == ["files/a"] && bench.backupStore.keys.isEmpty)
         #expect(bench.milvusStore.counts.count(.delete) == 0)
+    }
+
+    /// An agent that is configured for another root works for this coordinator when it allows its root, and is told of it.
+    @Test func anAgentOfAnotherRootMayAllowTheCoordinators() async throws {
+        let bench = Self.bench()
+        let (port, dispatcher) = try await open(bench)
+        await dispatcher.begin(job: "j", backupName: "nightly")
+        let refusal = await #expect(throws: BackupError.self) {
+            _ = try await join(port, bench) { $0.backup.storage.rootPath = "other" }
+        }
+        #expect(refusal?.message.contains("\"other\"") == true)
+        let (worker, _) = try await join(port, bench) { configuration in
+            configuration.agent.allowedRoots = [
+                BucketRoot("\(configuration.backup.storage.bucketName)/\(configuration.backup.storage.rootPath)")!
+            ]
+            configuration.backup.storage.rootPath = "other"
+        }
+        let working = Task { await worker.run() }
+        try await dispatcher.copy([shard(bench)], job: "j", lane: 1)
+        await dispatcher.end(job: "j")
+        await port.close()
+        #expect(await working.value.totals.shardsCompleted == 1)
+        #expect(bench.backupStore.bytes("backup/nightly/1") == [1, 2, 3])
     }
 
     @Test func manyAgentsShareTheProbes() async throws {

@@ -2,6 +2,7 @@ import CopyWorker
 import ObjectStorageTesting
 import ShardProtocol
 import ShardScheduling
+import ShardTransport
 import Support
 import Synchronization
 import Testing
@@ -41,6 +42,66 @@ private struct CountedShards: Sequence, IteratorProtocol, Sendable {
         #expect(progress.done == WorkAmount(shards: 20, objects: 60, bytes: shards.reduce(0) { $0 + $1.bytes }))
         #expect(progress.inFlight == WorkAmount() && progress.pendingShards == 0)
         await bench.dispatcher.end(job: "j")
+        await bench.dispatcher.shutDown()
+    }
+
+    /// Whoever was there before the job and whoever comes while it runs: only those that allow its place get shards of it.
+    @Test func aJobElsewhereGoesOnlyToWorkersThatAllowItsPlace() async throws {
+        let bench = DispatchBench()
+        let place = BackupPlace(bucket: "c", root: "old")
+        let reach = WorkerReach.agent(home: nil, allowed: [place])
+        let early = try await bench.startScripted("early")
+        try await early.pull()
+        await bench.dispatcher.begin(job: "elsewhere", backupName: "nightly", at: place)
+        await bench.dispatcher.begin(job: "here", backupName: "nightly")
+        let late = try await bench.startScripted("late")
+        try await late.pull()
+        let copying = Task { try await bench.dispatcher.copy(bench.shards(1), job: "elsewhere", lane: 1) }
+        #expect(await bench.dispatcher.workerCount(for: "elsewhere", at: place) == 0)
+        let allowed = try await bench.startScripted("allowed", reach: reach)
+        try await allowed.pull(1)
+        let assignment = try await allowed.assignment()
+        #expect(assignment.lease.job == "elsewhere" && assignment.backupPlace == place)
+        try await allowed.complete(assignment)
+        try await copying.value
+        // The others have waited for their own job all the time.
+        let others = Task { try await bench.dispatcher.copy(bench.shards(2, of: "h"), job: "here", lane: 1) }
+        for worker in [early, late] {
+            let own = try await worker.assignment()
+            #expect(own.lease.job == "here" && own.backupPlace == nil)
+            try await worker.complete(own)
+        }
+        try await others.value
+        await bench.dispatcher.end(job: "elsewhere")
+        await bench.dispatcher.end(job: "here")
+        for worker in [early, late, allowed] { worker.channel.close() }
+        await bench.dispatcher.shutDown()
+    }
+
+    /// A shard that begins again tells none of its bytes twice.
+    @Test func bytesOfShardsThatAreNotDoneAreTold() async throws {
+        let bench = DispatchBench()
+        let told = Mutex<[Int64]>([])
+        let shard = bench.shard("s", objects: 3)
+        await bench.dispatcher.begin(job: "j", backupName: "nightly")
+        let copying = Task {
+            try await bench.dispatcher.copy(
+                [shard], job: "j", lane: 1, onBytes: { bytes in told.withLock { $0.append(bytes) } })
+        }
+        let worker = try await bench.startScripted("one")
+        try await worker.pull(2)
+        var assignment = try await worker.assignment()
+        try await worker.beat([assignment], bytes: 4)
+        try await worker.beat([assignment], bytes: 6)
+        try await worker.fail(assignment, "cut off")
+        assignment = try await worker.assignment()
+        try await worker.beat([assignment], bytes: 1)
+        try await worker.beat([assignment], bytes: 7)
+        try await worker.complete(assignment)
+        try await copying.value
+        #expect(told.withLock { $0 } == [4, 2, 1, shard.bytes - 7])
+        await bench.dispatcher.end(job: "j")
+        worker.channel.close()
         await bench.dispatcher.shutDown()
     }
 

@@ -137,7 +137,9 @@ import Testing
             stores: StorePair(milvus: job.source, backup: job.backups), logger: .silent)
         let channel = try await dialCoordinator(address)
         let identity = try AgentIdentity(name: name, capacity: 2, stores: equipment.descriptions)
-        _ = try await agentHandshake(over: channel, identity: identity, token: nil) { await equipment.answer($0) }
+        _ = try await agentHandshake(over: channel, identity: identity, token: nil) {
+            await equipment.answer($0, at: $1)
+        }
         return (channel, equipment)
     }
 

@@ -28,6 +28,7 @@ extension Configuration {
         agent.coordinator = HostPort(values.text("agent.coordinator"))
         agent.tls = PeerTLSSettings(values, section: "agent.tls")
         agent.tlsServerName = values.text("agent.tls.serverName")
+        agent.allowedRoots = values.list("agent.allowedRoots").compactMap(BucketRoot.init)
         parameters = Schema.version2.parameters.compactMap { parameter in
             values.values[parameter.name].map { ResolvedParameter(parameter.name, $0) }
         }

@@ -118,6 +118,11 @@ struct Validation {
                 "\(listen) can be reached from other hosts, and that needs a token: set coordinator.token or the "
                     + "environment variable MILVUS_BACKUP_TOKEN, or listen on 127.0.0.1")
         }
+        let allowedRoots = values.list("agent.allowedRoots")
+        for entry in allowedRoots where BucketRoot(entry) == nil {
+            report("agent.allowedRoots", "\(quoted(entry)) is not of the form BUCKET/ROOT, as in backups/nightly")
+        }
+        if allowedRoots.count > 256 { report("agent.allowedRoots", "has more than 256 entries") }
         let heartbeat = values.integer("coordinator.heartbeatSeconds")
         if values.integer("coordinator.leaseSeconds") < 2 * heartbeat {
             report(

@@ -35,6 +35,8 @@ extension Schema {
             .text("agent.tls.certPath"),
             .text("agent.tls.keyPath"),
             .text("agent.tls.serverName"),
+            Parameter(
+                keys: ["agent.allowedRoots"], kind: .list(acceptsText: true), fallback: .value(.list([]))),
         ]
     }
 }

@@ -83,6 +83,8 @@ package struct AgentSettings: Sendable {
     package var tls = PeerTLSSettings()
     /// The name in the coordinator's certificate; empty for the host that is dialled.
     package var tlsServerName = ""
+    /// Where else in the backup store it may read and write for a coordinator.
+    package var allowedRoots: [BucketRoot] = []
 
     package init() {}
 }

@@ -35,24 +35,38 @@ package struct MilvusManagement: Sendable {
         _ = try await get("garbage_collection/resume", query, "resuming garbage collection")
     }
 
+    /// Whether this Milvus offers the pause. Nothing is paused: the length that is asked for is none.
+    package func offersPause() async throws -> Bool {
+        let what = "asking the management port"
+        let response = try await answer("garbage_collection/pause", "pause_seconds=none", what, within: .seconds(10))
+        return ![404, 405, 501].contains(response.status)
+    }
+
     private struct TicketReply: Decodable {
         var ticket: String?
     }
 
-    private func get(_ path: String, _ query: String, _ what: String) async throws -> [UInt8] {
-        let url = "\(endpoint)/management/datacoord/\(path)"
-        var request = HTTPRequest("GET", query.isEmpty ? url : "\(url)?\(query)")
+    private func url(_ path: String) -> String { "\(endpoint)/management/datacoord/\(path)" }
+
+    private func answer(
+        _ path: String, _ query: String, _ what: String, within limit: Duration
+    ) async throws -> HTTPResponse {
+        var request = HTTPRequest("GET", query.isEmpty ? url(path) : "\(url(path))?\(query)")
         request.tls = tls
-        request.totalTimeout = .seconds(30)
+        request.totalTimeout = limit
         request.maximumResponseSize = 1 << 20
-        let response: HTTPResponse
         do {
-            response = try await http.send(request)
+            return try await http.send(request)
         } catch {
             var failure = BackupError(wrapping: error).prefixed(what)
             failure.hint = "check milvus.management.endpoint (backup.gcPause.address), or switch the pause off"
             throw failure
         }
+    }
+
+    private func get(_ path: String, _ query: String, _ what: String) async throws -> [UInt8] {
+        let response = try await answer(path, query, what, within: .seconds(30))
+        let url = url(path)
         switch response.status {
         case 200..<400: return response.body
         case 404, 405, 501:

@@ -33,6 +33,8 @@ package struct CopyOptions: Sendable {
     package var slowestStoreCopy: Int64 = 8 << 20
     /// For ending an upload that has failed.
     package var abortTimeout = Duration.seconds(30)
+    /// For what must be put in order when a copy is cancelled. A store that does not answer may be why.
+    package var cancellationGrace = Duration.seconds(3)
 
     /// Whether bytes may go from socket to socket where both stores allow it.
     package var fastPath = FastPath.auto

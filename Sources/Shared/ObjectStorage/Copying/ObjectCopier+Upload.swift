@@ -15,16 +15,16 @@ extension ObjectCopier {
         }
     }
 
-    /// Not cancelled with this task: an upload whose id nobody has heard could not be aborted.
+    /// Not cancelled with this task at once: an upload whose id nobody has heard could not be aborted.
     private func beginUpload(_ destination: CopyDestination) async throws -> String {
         let what = "begin of the upload of \"\(destination.key)\""
         return try await retrying(what) {
             try Task.checkCancellation()
-            return try await Task {
+            return try await withGrace(self.options.cancellationGrace) {
                 try await self.watched(what, timeout: self.options.stallTimeout) {
                     try await destination.store.createMultipartUpload(destination.key)
                 }
-            }.value
+            }
         }
     }
 
@@ -62,8 +62,9 @@ extension ObjectCopier {
 
     /// In a task of its own, so that it also runs when this one is cancelled.
     private func abort(_ destination: CopyDestination, _ id: String) async {
+        let limit = Task.isCancelled ? options.cancellationGrace : options.abortTimeout
         let outcome = await Task.detached { [self] in
-            try await watched("abort of the upload of \"\(destination.key)\"", timeout: options.abortTimeout) {
+            try await watched("abort of the upload of \"\(destination.key)\"", timeout: limit) {
                 let policy = RetryPolicy(attempts: 3)
                 try await withRetries(policy, clock: self.clock) {
                     try await destination.store.abortMultipartUpload(destination.key, uploadID: id)

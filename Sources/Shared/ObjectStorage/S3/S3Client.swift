@@ -252,14 +252,32 @@ extension S3Call {
 
 extension Timestamp {
     /// The time of a `Date` field: `Sat, 31 Jan 2026 12:00:00 GMT`. nil when it has any other form.
-    init?(httpDate text: String) {
+    package init?(httpDate text: String) {
         let parts = text.split(separator: " ")
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
         guard parts.count == 6, parts[5] == "GMT", let day = Int64(parts[1]), (1...31).contains(day),
             let month = months.firstIndex(of: String(parts[2])), let year = Int64(parts[3]),
             (1970...9999).contains(year)
         else { return nil }
-        let clock = parts[4].split(separator: ":").compactMap { Int64($0) }
+        self.init(year: year, month: month, day: day, clock: parts[4])
+    }
+
+    /// `2026-01-31T12:00:00Z`, with a fraction or without. nil when it has any other form.
+    package init?(iso8601 text: String) {
+        let parts = text.split(separator: "T")
+        guard parts.count == 2, text.hasSuffix("Z") else { return nil }
+        let date = parts[0].split(separator: "-").compactMap { Int64($0) }
+        guard date.count == 3, (1970...9999).contains(date[0]), (1...12).contains(date[1]), (1...31).contains(date[2])
+        else { return nil }
+        let clock = parts[1].prefix { $0 != "." && $0 != "Z" }
+        self.init(year: date[0], month: Int(date[1]) - 1, day: date[2], clock: clock)
+    }
+
+    /// - Parameters:
+    ///   - month: 0 for January.
+    ///   - clock: `12:00:00`.
+    private init?(year: Int64, month: Int, day: Int64, clock: Substring) {
+        let clock = clock.split(separator: ":").compactMap { Int64($0) }
         guard clock.count == 3, clock.allSatisfy({ (0...60).contains($0) }) else { return nil }
         // Days since 1970 of the proleptic Gregorian calendar, with years that begin in March.
         let shifted = month < 2 ? year - 1 : year
