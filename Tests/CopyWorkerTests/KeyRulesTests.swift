@@ -91,6 +91,22 @@ import Testing
         }
     }
 
+    /// A coordinator chooses the name of the backup: in one bucket it must not be that of live data.
+    @Test(arguments: [
+        ("", "files", "files/insert_log/1", false), ("", "nightly", "nightly/insert_log/1", true),
+        ("files", "insert_log", "files/insert_log/1", false),
+        ("files/backup", "nightly", "files/backup/nightly/x", true),
+        ("files2", "nightly", "files2/nightly/x", true),
+    ])
+    func inOneBucketLiveDataIsNoBackup(root: String, name: String, key: String, isAllowed: Bool) throws {
+        for sharesBucket in [true, false] {
+            let rules = try KeyRules(
+                roots: StorageRoots(milvus: "files", backup: root), backupName: name, sharesBucket: sharesBucket)
+            let message = refusal { () throws(BackupError) in try rules.checkWrite(key, on: .backup) }
+            #expect((message == nil) == (isAllowed || !sharesBucket))
+        }
+    }
+
     @Test func anEmptyRootIsTheWholeBucket() {
         let rules = wholeBuckets
         #expect(refusal { () throws(BackupError) in try rules.checkRead("insert_log/1", on: .milvus) } == nil)

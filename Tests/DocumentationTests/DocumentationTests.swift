@@ -7,7 +7,7 @@ import Testing
 /// looked at in ShardProtocolTests.
 @Suite struct DocumentationTests {
     private static let pages = [
-        "README.md", "CHANGELOG.md", "docs/architecture.md", "docs/operations.md", "docs/protocol.md",
+        "README.md", "CHANGELOG.md", "SECURITY.md", "docs/architecture.md", "docs/operations.md", "docs/protocol.md",
     ]
 
     @Test(arguments: pages + ["docs/compatibility.md"]) func linksLeadSomewhere(page: String) throws {

@@ -13,7 +13,8 @@ import Testing
         -> ShardScheduler
     {
         var scheduler = ShardScheduler(
-            job: "job", backupName: "nightly", policy: SchedulingPolicy(maximumFailures: maximumFailures))
+            job: "job", backupName: "nightly",
+            policy: SchedulingPolicy(maximumFailures: maximumFailures, takeoverDelay: .seconds(3600)))
         for agent in agents { _ = scheduler.agentJoined(agent, capacity: capacity, now: .start) }
         for id in 0..<shards { _ = scheduler.add(.sample(id), now: .start) }
         return scheduler

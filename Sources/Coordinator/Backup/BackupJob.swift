@@ -43,6 +43,16 @@ struct BackupJob: Sendable {
         return finished
     }
 
+    /// Everything is copied: agents that were lost, or slower than another, may have left uploads in parts behind.
+    private func cleanUp(after dispatcher: Dispatcher) async {
+        guard await dispatcher.abandonedLeases(of: context.id) > 0 else { return }
+        do {
+            try await metadata.store.abortUploads(below: paths.directory)
+        } catch {
+            logger.warn("uploads in parts may be left behind", ["error": BackupError(wrapping: error)])
+        }
+    }
+
     private var paths: BackupPaths { BackupPaths(root: metadata.backupRoot, name: request.name) }
 
     /// What ``run()`` would copy of that which is in storage now. Nothing is flushed and nothing is written.
@@ -104,6 +114,7 @@ struct BackupJob: Sendable {
             journal: journal)
         backup.collections = try await collect(selection.collections, server: server, copying, into: &backup)
         backup.size = backup.collections.reduce(0) { $0 + $1.size }
+        await cleanUp(after: dispatcher)
         if request.includesRBAC {
             backup.rbac = RBACMetadata(try await timer.measureMilvus(.describe) { try await milvus.backUpRBAC() })
         }

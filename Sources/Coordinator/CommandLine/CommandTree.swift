@@ -17,6 +17,7 @@ enum CommandTree {
         case ["server"]: ServerCommand()
         case ["config", "show"]: ConfigShowCommand()
         case ["config", "migrate"]: ConfigMigrateCommand()
+        case ["certs"]: CertsCommand()
         case ["completion"]: CompletionCommand()
         case ["version"]: VersionCommand()
         default: nil
@@ -53,7 +54,8 @@ enum CommandTree {
                 "milvus-backup restore -n nightly --suffix _bak --rebuild_index", "restore beside what is there"),
         ],
         subcommands: [
-            create, restore, list, get, delete, verify, check, server, config, l0compact, migrate, completion, version,
+            create, restore, list, get, delete, verify, check, server, config, certs, l0compact, migrate, completion,
+            version,
         ])
 
     private static let name = Option("name", short: "n", placeholder: "NAME", help: "The backup's name.")
@@ -303,6 +305,34 @@ enum CommandTree {
                     .flag("force", help: "Replace the file if it is there."),
                     .flag("strict", help: "Fail when there is something to be looked at."),
                 ]),
+        ])
+
+    private static let certs = Command(
+        "certs",
+        summary: "Make certificates for TLS between coordinator and agents.",
+        discussion: """
+            Makes an authority for a cluster, and with it a certificate for the coordinator and one for each agent, each \
+            with its key; and prints the lines of configuration that use them. Where there is an authority already \
+            (ca.crt, ca.key), it signs: so one more agent joins. Nothing that is there is replaced; keys are readable by \
+            their owner alone.
+            """,
+        options: [
+            Option("out", short: "o", placeholder: "DIR", help: "Where to put them; made if it is not there."),
+            Option(
+                "hosts", placeholder: "LIST",
+                help: "The names and addresses by which agents reach the coordinator, separated by commas."),
+            Option(
+                "agents", placeholder: "LIST",
+                help: "The agents' names (agent.name), separated by commas."),
+            Option(
+                "days", placeholder: "N", help: "How long the certificates hold; the authority holds for ten years.",
+                defaultValue: "825"),
+        ],
+        examples: [
+            Command.Example(
+                "milvus-backup certs --out certs --hosts 10.0.0.1 --agents n1,n2",
+                "for a coordinator and two agents"),
+            Command.Example("milvus-backup certs --out certs --agents n3", "one more agent"),
         ])
 
     private static let l0compact = Command(

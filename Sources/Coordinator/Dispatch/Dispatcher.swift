@@ -145,6 +145,9 @@ actor Dispatcher {
     /// What every agent has done for a job, by name.
     func shares(of job: String) -> [AgentProgress] { jobs[job]?.scheduler.agents ?? [] }
 
+    /// Leases of a job that ended without a word of their agent, or were still held when another agent was done.
+    func abandonedLeases(of job: String) -> Int { jobs[job]?.scheduler.abandonedLeases ?? 0 }
+
     // MARK: Workers
 
     /// Talks to a worker whose handshake is over, until its connection ends.
@@ -277,6 +280,7 @@ actor Dispatcher {
 
     private func settle(_ outcome: ReportOutcome, _ agent: AgentID, _ lease: Lease) {
         send(outcome.handouts)
+        cancel(outcome.superseded, reason: "another agent was faster")
         switch outcome.verdict {
         case .finished(let finished):
             logger.debug(
@@ -289,7 +293,13 @@ actor Dispatcher {
         case .jobFailed(let failure): fail(job: lease.job, failure.error)
         case .late:
             logger.info("late report dropped", ["shard": lease.shard, "agent": agent, "epoch": lease.epoch])
-        case .requeued: break
+        case .requeued, .leftToRival: break
+        }
+    }
+
+    private func cancel(_ held: [HeldLease], reason: String) {
+        for (agent, leases) in Dictionary(grouping: held, by: \.agent) {
+            workers[agent]?.send(.cancel(Cancellation(leases: leases.map(\.lease), reason: reason)))
         }
     }
 
@@ -299,7 +309,11 @@ actor Dispatcher {
         for handout in handouts {
             let lease = handout.assignment.lease
             logger.debug("shard leased", ["shard": lease.shard, "agent": handout.agent, "epoch": lease.epoch])
-            if lease.epoch > 1 {
+            if let rival = handout.rival {
+                logger.info(
+                    "slow shard taken over",
+                    ["shard": lease.shard, "from": rival, "agent": handout.agent, "epoch": lease.epoch])
+            } else if lease.epoch > 1 {
                 logger.info(
                     "shard handed out again", ["shard": lease.shard, "agent": handout.agent, "epoch": lease.epoch])
             }
@@ -348,9 +362,8 @@ actor Dispatcher {
             for (agent, leases) in Dictionary(grouping: outcome.expired, by: \.agent) {
                 logger.warn(
                     "agent is silent, its shards go to others", ["agent": agent, "shards": leases.count])
-                let leases = leases.map(\.lease)
-                workers[agent]?.send(.cancel(Cancellation(leases: leases, reason: "the lease has run out")))
             }
+            cancel(outcome.expired, reason: "the lease has run out")
             send(outcome.handouts)
         }
     }

@@ -5,6 +5,7 @@ import Support
 ///
 /// - It reads only below the configured roots.
 /// - It writes to `backup` only below `<backup root>/<backup name>/`.
+///   Where both storages are one bucket, never below Milvus' own root either, unless the backup root is a directory in there.
 /// - It writes to `milvus` only below `restore-temp-*/` at the top of the bucket, and never below Milvus' own root. (A root
 ///   that is the whole bucket leaves `restore-temp-*/`: Milvus keeps nothing there.)
 /// - It verifies only what lies below `<backup root>/<backup name>/` in `backup`.
@@ -53,6 +54,9 @@ package struct KeyRules: Sendable {
                 throw refusal(
                     key, storage, "is not below \"\(backupDirectory)\"; this worker writes nothing else there")
             }
+            guard !sharesBucket || isOutsideOfMilvus(key) else {
+                throw refusal(key, storage, "is below Milvus' own root \"\(roots.milvus)/\" in the same bucket")
+            }
         case .milvus:
             guard KeyRules.isStaging(key) else {
                 throw refusal(
@@ -92,6 +96,12 @@ package struct KeyRules: Sendable {
         guard !sharesBucket || !source.utf8.elementsEqual(destination.utf8) else {
             throw refusal(source, sourceStorage, "is its own destination: both storages are the same bucket")
         }
+    }
+
+    /// In one bucket a backup could have the name of Milvus' root, or, with one root for both, of one of its directories.
+    private func isOutsideOfMilvus(_ key: String) -> Bool {
+        roots.milvus.isEmpty || !KeyRules.isBelow(key, "\(roots.milvus)/")
+            || KeyRules.isBelow(roots.backup, "\(roots.milvus)/")
     }
 
     // MARK: Shapes

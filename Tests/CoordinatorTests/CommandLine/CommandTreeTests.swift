@@ -24,7 +24,8 @@ import Testing
         #expect(
             Self.leaves == [
                 ["create"], ["restore"], ["list"], ["get"], ["delete"], ["verify"], ["check"], ["server"],
-                ["config", "show"], ["config", "migrate"], ["l0compact"], ["migrate"], ["completion"], ["version"],
+                ["config", "show"], ["config", "migrate"], ["certs"], ["l0compact"], ["migrate"], ["completion"],
+                ["version"],
             ])
     }
 

@@ -25,9 +25,18 @@ extension Schema {
             .integer("coordinator.leaseSeconds", value: 30),
             .integer("coordinator.heartbeatSeconds", value: 5),
             .integer("coordinator.maxShardFailures", value: 3),
+            .text("coordinator.tls.certPath"),
+            .text("coordinator.tls.keyPath"),
+            .text("coordinator.tls.caPath"),
+            Parameter(
+                keys: ["coordinator.tls.allowedAgents"], kind: .list(acceptsText: true), fallback: .value(.list([]))),
             .text("agent.name"),
             .integer("agent.concurrency", value: 128).inheriting(from: concurrencyKey),
             .hostPort("agent.coordinator", ports: 1...65535),
+            .text("agent.tls.caPath"),
+            .text("agent.tls.certPath"),
+            .text("agent.tls.keyPath"),
+            .text("agent.tls.serverName"),
             Parameter(
                 keys: ["agent.allowedRoots"], kind: .list(acceptsText: true), fallback: .value(.list([]))),
         ]
