@@ -4,7 +4,7 @@ SWIFT_BUILD := swift build -c release --static-swift-stdlib
 SOURCES := Package.swift Sources Tests
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo bench test test-unit test-integration test-long lint format install clean
+.PHONY: help bootstrap build demo bench chaos test test-unit test-integration test-long lint format install clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,11 @@ demo: build ## Back a real Milvus up with two agents, restore it into another on
 
 bench: ## Measure copying beside rclone, juicefs sync and s5cmd, and write docs/benchmarks.md
 	@scripts/bench
+
+SEED ?=
+MINUTES ?= 10
+chaos: build ## Back up and restore while things break (SEED, MINUTES), and compare every byte and row
+	@scripts/chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 test: ## All tests, against real Milvus and S3 servers that are started for them
 	@scripts/test unit integration
