@@ -4,7 +4,7 @@ SWIFT_BUILD := swift build -c release --static-swift-stdlib
 SOURCES := Package.swift Sources Tests
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo bench test test-unit test-integration test-long lint format install clean
+.PHONY: help bootstrap build demo bench test test-unit test-integration test-long fuzz sanitize lint format install clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,8 +24,8 @@ demo: build ## Back a real Milvus up with two agents, restore it into another on
 bench: ## Measure copying beside rclone, juicefs sync and s5cmd, and write docs/benchmarks.md
 	@scripts/bench
 
-test: ## All tests, against real Milvus and S3 servers that are started for them
-	@scripts/test unit integration
+test: ## All tests, against real Milvus and S3 servers that are started for them, and a short run of the fuzzer
+	@scripts/test unit fuzz integration
 
 test-unit: ## The Swift tests alone
 	@scripts/test unit
@@ -35,6 +35,13 @@ test-integration: ## The tests of the built programs alone
 
 test-long: ## The tests of the built programs that take minutes
 	@scripts/test integration -- -m long
+
+SECONDS_PER_TARGET ?= 600
+fuzz: ## Fuzz every reader of foreign bytes for ten minutes each (SECONDS_PER_TARGET)
+	@scripts/fuzz --seconds $(SECONDS_PER_TARGET) --jobs $$(nproc)
+
+sanitize: ## The Swift tests under thread and address sanitizer
+	@scripts/sanitize
 
 lint: ## Check the layout of all Swift sources
 	swift format lint --strict --parallel --recursive $(SOURCES)
