@@ -37,7 +37,9 @@ import Testing
             return segment
         }
         for options in [MetadataReadOptions.everything, .withoutBinlogs] {
-            #expect(throws: BackupError.self) { try MetadataReader.readFull(source(bytes(.full, backup)), options: options) }
+            #expect(throws: BackupError.self) {
+                try MetadataReader.readFull(source(bytes(.full, backup)), options: options)
+            }
         }
         #expect(throws: BackupError.self) { try readLevels(backup) }
         #expect(throws: Never.self) { try MetadataReader.readFull(source(bytes(.full, backup)), options: .summary) }

@@ -13,14 +13,14 @@ func fuzzXML(_ bytes: [UInt8]) {
         guard let flat = try? FlatDocument(document), let refusal = S3ErrorResponse(flat) else { return }
         _ = refusal.isWrongRegion
         require(
-            !refusal.message.utf8.contains { $0 < 0x20 }, "the store's words could write control characters into a log")
+            !refusal.message.utf8.contains { $0 < 0x20 }, "a store writes control characters into a log")
     default:
         // Keys may be anything that is text: a document of ours is read back as it was meant.
         let keys = String(decoding: document, as: UTF8.self).split(separator: "\n").map(String.init)
         guard !keys.isEmpty, keys.allSatisfy(isXMLText) else { return }
         var names = KeyNames()
         do { try readXML(S3Bodies.deletion(of: keys), into: &names) } catch { fatalError("our own XML: \(error)") }
-        require(names.keys.elementsEqual(keys) { $0.utf8.elementsEqual($1.utf8) }, "a key changes on its way through XML")
+        require(names.keys.elementsEqual(keys) { $0.utf8.elementsEqual($1.utf8) }, "a key changes on its way")
     }
 }
 

@@ -24,7 +24,7 @@ func fuzzMetadata(_ bytes: [UInt8]) {
 
 /// The four files of older backups, with a byte 1 between them.
 func fuzzLevels(_ bytes: [UInt8]) {
-    let files = bytes.split(separator: UInt8(ascii: "\u{1}"), maxSplits: 3, omittingEmptySubsequences: false).map(Array.init)
+    let files = bytes.split(separator: 1, maxSplits: 3, omittingEmptySubsequences: false).map(Array.init)
     guard files.count == 4 else { return }
     _ = try? MetadataReader.readCollections(source(files[1], 3))
     let backup = try? MetadataReader.readLevels(
@@ -59,12 +59,11 @@ private func plan(_ backup: BackupInfo) {
         for unit in imports.units {
             check(unit.request(collection: item.target.collection, in: paths).files.filter { !$0.isEmpty })
             amount += workAmount(of: unit.segments, limits: ShardLimits())
-            for copy in plannedCopies(of: unit.segments, keys: { kind, log, segment in
+            let copies = plannedCopies(of: unit.segments) { kind, log, segment in
                 let path = paths.relativePath(kind, log, of: segment)
                 return (paths.binlogRoot + path, path)
-            }) {
-                check([copy.source])
             }
+            for copy in copies { check([copy.source]) }
         }
     }
     if let rbac = selection.rbac { _ = Milvus.RBACMeta(rbac).serialized() }
@@ -94,7 +93,9 @@ func fuzzManifest(_ bytes: [UInt8]) {
 /// Compressed data of somebody else.
 func fuzzCompressed(_ bytes: [UInt8]) {
     let limit = 4096
-    if let content = try? Zstd.decompress(bytes, limit: limit) { require(content.count <= limit, "the limit is broken") }
+    if let content = try? Zstd.decompress(bytes, limit: limit) {
+        require(content.count <= limit, "the limit is broken")
+    }
     guard var reader = try? ZstdReader(source: source(bytes, bytes.count)) else { return }
     var read = 0
     while read < 1 << 20, let piece = try? reader.read() { read += piece.count }

@@ -43,7 +43,7 @@ func fuzzMessages(_ bytes: [UInt8]) {
     if let message = try? CoordinatorMessage(frame, limits: .handshake) {
         guard let again = try? message.frame(limits: .session) else { return }
         require(
-            (try? CoordinatorMessage(again, limits: .session)) == message, "a coordinator's message reads back as another")
+            (try? CoordinatorMessage(again, limits: .session)) == message, "a message reads back as another")
         if case .assignment(let assignment) = message { checkRules(assignment) }
     }
 }

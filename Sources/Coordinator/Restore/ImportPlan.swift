@@ -90,7 +90,8 @@ struct ImportPlan: Sendable {
     private static func checkIDs(of collection: CollectionBackup) throws(BackupError) {
         let segments = collection.partitions.lazy.flatMap(\.segments)
         let wrong =
-            collection.collectionID < 0 || collection.partitions.contains { $0.partitionID < SegmentBackup.allPartitions }
+            collection.collectionID < 0
+            || collection.partitions.contains { $0.partitionID < SegmentBackup.allPartitions }
             || segments.contains { $0.segmentID < 0 || $0.groupID < 0 }
             || collection.l0Segments.contains { segment in
                 segment.segmentID < 0 || segment.groupID < 0 || segment.partitionID < SegmentBackup.allPartitions

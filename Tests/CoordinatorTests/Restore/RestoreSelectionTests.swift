@@ -34,7 +34,9 @@ import Testing
     }
 
     /// A collection is staged below its name: that must not lead out of the directory for it.
-    @Test(arguments: ["x/../../files/insert_log", "/files", "a/b", "a\n", "\u{0}", "", String(repeating: "x", count: 256)])
+    @Test(arguments: [
+        "x/../../files/insert_log", "/files", "a/b", "a\n", "\u{0}", "", String(repeating: "x", count: 256),
+    ])
     func aNameThatIsAPathIsRefused(name: String) throws {
         for collection in [CollectionBackup.sample(name), .sample("items", database: name.isEmpty ? "/" : name)] {
             let error = #expect(throws: BackupError.self) { try select(.sample(collections: [collection])) }
