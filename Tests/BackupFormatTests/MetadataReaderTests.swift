@@ -32,7 +32,8 @@ import Testing
         var backup = Sample.backup
         backup.collections[0].l0Segments = []
         backup.collections[0].partitions[0].segments = sizes.enumerated().map { index, size in
-            var segment = SegmentBackup(segmentID: Int64(index), collectionID: 1, partitionID: 2)
+            var segment = SegmentBackup(
+                segmentID: Int64(index), collectionID: 449_577_001, partitionID: 449_577_002)
             segment.size = size
             return segment
         }
