@@ -83,13 +83,14 @@ let package = Package(
         shared("HTTP", ["Support", "CCurl"]),
         shared("HTTPServer", ["Support", "CMicroHTTPD"]),
         shared("Checksums", ["CChecksum"]),
-        shared("WireHTTP", ["Support", "Checksums", "HTTP", "CTLS", "CWire"]),
+        shared("TLS", ["Support", "CTLS"]),
+        shared("WireHTTP", ["Support", "Checksums", "HTTP", "TLS", "CTLS", "CWire"]),
         shared("ObjectStorage", ["Support", "Checksums", "HTTP", "CCrypto", "CExpat"]),
         shared("MilvusClient", ["Support", "HTTP", "JSON"]),
         shared("BackupFormat", ["Support", "JSON", "Compression"]),
         shared("Configuration", ["Support", "CYAML"]),
         shared("ShardProtocol", ["Support", "CCrypto", "Compression"]),
-        shared("ShardTransport", ["Support", "ShardProtocol", "CEpoll"]),
+        shared("ShardTransport", ["Support", "ShardProtocol", "TLS", "CEpoll"]),
         shared("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),
         shared("CopyWorker", ["Support", "ObjectStorage", "ShardProtocol", "ShardTransport"]),
         shared("ConfiguredStores", ["Support", "Configuration", "HTTP", "ObjectStorage"]),
@@ -107,7 +108,7 @@ let package = Package(
                 "Support", "JSON", "CommandLineInterface", "HTTP", "HTTPServer", "ObjectStorage", "MilvusClient",
                 "BackupFormat", "Configuration", "ShardProtocol", "ShardTransport", "ShardScheduling", "CopyWorker",
                 "ConfiguredStores",
-                "ConfiguredWorker",
+                "ConfiguredWorker", "TLS",
             ],
             // A link to docs/openapi.yaml.
             resources: [.embedInCode("REST/openapi.yaml")]),
@@ -116,7 +117,7 @@ let package = Package(
             [
                 "Support", "CommandLineInterface", "HTTP", "Configuration", "ShardProtocol", "ShardTransport",
                 "CopyWorker",
-                "ConfiguredWorker",
+                "ConfiguredWorker", "TLS",
             ]),
 
         // MARK: Tests
@@ -152,7 +153,8 @@ let package = Package(
         tests("Configuration", ["Support"]),
         tests("ConfiguredStores", ["Support", "Configuration", "HTTP", "ObjectStorage"]),
         tests("ShardProtocol", ["Support"]),
-        tests("ShardTransport", ["Support", "ShardProtocol"]),
+        tests("TLS", ["Support"]),
+        tests("ShardTransport", ["Support", "ShardProtocol", "TLS"]),
         tests("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),
         tests("CopyWorker", ["Support", "ObjectStorage", "ObjectStorageTesting", "ShardProtocol", "ShardTransport"]),
         tests(
@@ -160,7 +162,7 @@ let package = Package(
             [
                 "Support", "JSON", "CommandLineInterface", "HTTP", "ObjectStorage", "ObjectStorageTesting",
                 "MilvusClient", "BackupFormat", "Configuration", "ShardProtocol", "ShardTransport", "ShardScheduling",
-                "CopyWorker", "ConfiguredStores", "ConfiguredWorker",
+                "CopyWorker", "ConfiguredStores", "ConfiguredWorker", "TLS",
             ]),
         tests(
             "Agent",

@@ -1,8 +1,18 @@
 """A coordinator that dies in the middle of a backup, and another one that goes on with it."""
 
+import json
 import signal
 
+import pytest
+from testkit.objects import Bucket
 from testkit.processes import wait_until
+
+
+@pytest.fixture
+def moto_bucket(layout, name):
+    bucket = Bucket(layout.named("moto"), name.replace("_", "-")).create()
+    yield bucket
+    bucket.remove()
 
 
 def killed(install, archive, bucket, proxy, name):
@@ -25,6 +35,10 @@ def test_a_killed_backup_is_gone_on_with(install, archive, bucket, proxy, name):
     installation = killed(install, archive, bucket, proxy, name)
     before = bucket.sizes(f"backup/{name}/binlogs/")
     assert f"backup/{name}/claim.json" in bucket.sizes(f"backup/{name}/")
+    listed = json.loads(installation.run("list", "--all", "--json").output)
+    (unfinished,) = listed["unfinished_backups"]
+    assert listed["backups"] == [] and unfinished["name"] == name and unfinished["state"] == "unfinished"
+    assert unfinished["host"] and unfinished["start_time"] > 0
 
     again = installation.run("create", "-n", name, "--filter", archive.filter)
     assert again.code == 1 and "--resume" in again.errors, str(again)
@@ -38,6 +52,21 @@ def test_a_killed_backup_is_gone_on_with(install, archive, bucket, proxy, name):
     assert checked.code == 0, str(checked)
     # A backup that is complete is not begun anew.
     assert installation.run("create", "-n", name, "--resume").code == 1
+
+
+def test_what_a_dead_coordinator_has_left_is_deleted(install, archive, moto_bucket, name):
+    """Parts of uploads that nobody has ended cost money, and no listing shows them."""
+    installation = install(archive.milvus, moto_bucket)
+    moto_bucket.put(f"backup/{name}/binlogs/insert_log/1/2/3/3/0/1", b"x")
+    client, where = moto_bucket.client, {"Bucket": moto_bucket.name}
+    for key in [f"backup/{name}/binlogs/insert_log/1/2/3/3/0/2", f"backup/{name}x/binlogs/insert_log/1/2/3/3/0/2"]:
+        client.create_multipart_upload(**where, Key=key)
+    listed = installation.run("list", "--all")
+    assert listed.code == 0 and f">> Unfinished:\n{name}: nothing is known of it" in listed.output, str(listed)
+    assert installation.run("delete", "-n", name).code == 0
+    assert not moto_bucket.sizes(f"backup/{name}/")
+    (other,) = client.list_multipart_uploads(**where)["Uploads"]
+    assert other["Key"].startswith(f"backup/{name}x/")
 
 
 def test_a_backup_that_is_being_made_is_not_taken_over(install, archive, bucket, name):

@@ -53,7 +53,7 @@ struct CollectionBackupTask: Sendable {
         let copies = plan
         try await timer.measure(.copy) {
             try await dispatcher.copy(
-                copies.shards(of: planned), job: context.id, lane: planned.collectionID,
+                copies.shards(of: planned), job: context.id, lane: planned.collectionID, spreadsKeys: true,
                 onFinished: { journal.add($0) }, onBytes: { monitor.advance(name, by: $0) })
         }
         try await timer.measure(.verify) {

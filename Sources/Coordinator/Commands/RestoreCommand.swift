@@ -11,7 +11,8 @@ struct RestoreCommand: CommandImplementation {
         let request = try RestoreRequest(invocation)
         let context = JobContext(
             id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: PhaseTimer(),
-            workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine)
+            workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine,
+            isVerbose: invocation.flag("verbose"))
         let job = RestoreJob(request: request, context: context)
         if invocation.flag("dry-run") { return try await job.estimate().result }
         let outcome = try await job.run()
@@ -62,6 +63,7 @@ extension RestoreRequest {
         dropsExistingIndexes = invocation.flag("drop_exist_index")
         skipsCreation = invocation.flag("skip_create_collection")
         metaOnly = invocation.flag("meta_only")
+        skipsVerification = invocation.flag("skip-verify")
         restoresAliases = !invocation.flag("skip-aliases")
         loads = invocation.flag("load")
         restoresRBAC = invocation.flag("rbac")

@@ -16,6 +16,7 @@ final class BackupJournal: Sendable {
         /// Compressed records of all pieces: a few dozen bytes an object.
         var frames: [UInt8] = []
         var nextPiece = 1
+        var isDiscarded = false
     }
 
     /// From one piece to the next. What is finished in between may be copied again after a crash.
@@ -71,32 +72,39 @@ final class BackupJournal: Sendable {
         // Names of different runs must differ: a later run would replace what an earlier one knows.
         let piece = paths.journal("\(header.id)-\(padded(number, 6)).zst")
         try await store.put(piece, body: .bytes(try Manifest.frame(header) + frame))
-        state.withLock { state in
+        let isDiscarded = state.withLock { state in
+            guard !state.isDiscarded else { return true }
             state.pending.removeFirst(records.count)
             state.frames += frame
             state.nextPiece += 1
+            return false
         }
+        if isDiscarded { try await store.delete([piece]) }
     }
 
     /// Writes the manifest of a backup whose objects are all there.
     ///
     /// - Parameter backup: what belongs to it: an earlier run may have copied more.
-    func writeManifest(of backup: BackupInfo) async throws {
+    /// - Returns: the manifest, and the ETag that the store gave it.
+    func writeManifest(of backup: BackupInfo) async throws -> (stored: StoredManifest, etag: String) {
+        // At once: what is pending now may be among the frames a moment later.
+        let (frames, pending) = state.withLock { ($0.frames, $0.pending) }
         var manifest = try Manifest.frame(header)
         if earlier.isEmpty {
-            manifest += state.withLock { $0.frames }
+            manifest += frames
         } else {
-            manifest += try await onDedicatedThread { try self.frames(of: backup) }
+            manifest += try await onDedicatedThread { try self.frames(frames, of: backup) }
         }
-        manifest += try Manifest.frame(state.withLock { $0.pending })
-        try await store.put(paths.manifest, body: .bytes(manifest))
+        manifest += try Manifest.frame(pending)
+        let stored = try await store.put(paths.manifest, body: .bytes(manifest))
+        return (StoredManifest(bytes: manifest, key: paths.manifest), stored.etag)
     }
 
     /// The records of a run that went on with another one's work: those of segments that are in the backup.
-    private func frames(of backup: BackupInfo) throws -> [UInt8] {
+    private func frames(_ frames: [UInt8], of backup: BackupInfo) throws -> [UInt8] {
         let segments = Set(
             backup.collections.flatMap { $0.partitions.flatMap(\.segments) + $0.l0Segments }.map(\.segmentID))
-        var source: [UInt8]? = try Manifest.frame(header) + state.withLock { $0.frames }
+        var source: [UInt8]? = try Manifest.frame(header) + frames
         var kept: [ManifestRecord] = []
         var result: [UInt8] = []
         _ = try Manifest.read({
@@ -117,6 +125,15 @@ final class BackupJournal: Sendable {
 
     /// Removes the pieces: a backup that is whole needs none.
     func remove() async throws { try await store.deleteAll(prefix: paths.journalPrefix) }
+
+    /// Forgets everything, so that a later run begins anew.
+    func discard() async throws {
+        state.withLock { state in
+            state = State()
+            state.isDiscarded = true
+        }
+        try await remove()
+    }
 }
 
 /// What an earlier run of a backup has copied, as its journal tells.
