@@ -4,7 +4,7 @@ SWIFT_BUILD := swift build -c release --static-swift-stdlib
 SOURCES := Package.swift Sources Tests
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo bench chaos test test-unit test-integration test-long lint format install clean
+.PHONY: help bootstrap build demo bench chaos test test-unit test-integration test-long fuzz sanitize lint format install clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,13 @@ test-integration: ## The tests of the built programs alone
 test-long: ## The tests that take minutes
 	@SCHEDULER_MODEL_STEPS=1000000 swift test --disable-xctest --filter ModelTests
 	@scripts/test integration -- -m long
+
+SECONDS_PER_TARGET ?= 600
+fuzz: ## Fuzz every reader of foreign bytes for ten minutes each (SECONDS_PER_TARGET)
+	@scripts/fuzz --seconds $(SECONDS_PER_TARGET) --jobs $$(nproc)
+
+sanitize: ## The Swift tests under thread and address sanitizer
+	@scripts/sanitize
 
 lint: ## Check the layout of all Swift sources
 	swift format lint --strict --parallel --recursive $(SOURCES)

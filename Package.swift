@@ -24,8 +24,20 @@ func system(_ name: String, pkgConfig: String, package: String) -> Target {
         providers: [.apt([package])])
 }
 
+/// `scripts/fuzz` sets it: then the coordinator is a library, so that its readers can be fuzzed as well.
+let isFuzzing = Context.environment["MILVUS_BACKUP_FUZZING"] != nil
+
 func program(_ name: String, _ dependencies: [String], resources: [Resource]? = nil) -> Target {
-    .executableTarget(
+    if isFuzzing, name == "Coordinator" {
+        return .target(
+            name: name,
+            dependencies: dependencies.map { .byName(name: $0) },
+            path: "Sources/\(name)",
+            exclude: ["CommandLine/MilvusBackup.swift"],
+            resources: resources,
+            swiftSettings: settings)
+    }
+    return .executableTarget(
         name: name,
         dependencies: dependencies.map { .byName(name: $0) },
         path: "Sources/\(name)",
@@ -43,11 +55,13 @@ func tests(_ name: String, _ dependencies: [String] = []) -> Target {
 
 let package = Package(
     name: "milvus-backup",
-    products: [
-        .executable(name: "milvus-backup", targets: ["Coordinator"]),
-        .executable(name: "milvus-backup-agent", targets: ["Agent"]),
-        .executable(name: "copy-benchmark", targets: ["CopyBenchmark"]),
-    ],
+    products: isFuzzing
+        ? [.executable(name: "fuzzing", targets: ["Fuzzing"])]
+        : [
+            .executable(name: "milvus-backup", targets: ["Coordinator"]),
+            .executable(name: "milvus-backup-agent", targets: ["Agent"]),
+            .executable(name: "copy-benchmark", targets: ["CopyBenchmark"]),
+        ],
     targets: [
         // MARK: C libraries
         .systemLibrary(name: "CChecksum", path: "Sources/CLibraries/CChecksum"),
@@ -135,7 +149,7 @@ let package = Package(
         tests("HTTPServer", ["Support", "HTTP"]),
         tests("ObjectStorage", ["Support", "HTTP", "WireHTTP", "ObjectStorageTesting"]),
         tests("MilvusClient", ["Support", "HTTP"]),
-        tests("BackupFormat", ["Support", "JSON"]),
+        tests("BackupFormat", ["Support", "JSON", "Compression"]),
         tests("Configuration", ["Support"]),
         tests("ConfiguredStores", ["Support", "Configuration", "HTTP", "ObjectStorage"]),
         tests("ShardProtocol", ["Support"]),
@@ -164,3 +178,16 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+if isFuzzing {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzzing",
+            dependencies: [
+                "Support", "JSON", "Compression", "HTTP", "HTTPServer", "WireHTTP", "ObjectStorage", "MilvusClient",
+                "BackupFormat", "Configuration", "ShardProtocol", "CopyWorker", "Coordinator",
+            ],
+            path: "Tests/Fuzzing",
+            exclude: ["Seeds"],
+            swiftSettings: settings))
+}

@@ -26,6 +26,43 @@ import Testing
         #expect(try bytes(.full, read) == bytes(.full))
     }
 
+    /// Whoever adds up sizes of a backup need not think of an overflow.
+    @Test(arguments: [[Int64.max], [Int64.max, Int64.max], [-1], [1 << 56, 1], [1 << 55, 1 << 55, 1]])
+    func sizesThatCannotBeRightAreDamage(sizes: [Int64]) throws {
+        var backup = Sample.backup
+        backup.collections[0].l0Segments = []
+        backup.collections[0].partitions[0].segments = sizes.enumerated().map { index, size in
+            var segment = SegmentBackup(
+                segmentID: Int64(index), collectionID: 449_577_001, partitionID: 449_577_002)
+            segment.size = size
+            return segment
+        }
+        for options in [MetadataReadOptions.everything, .withoutBinlogs] {
+            #expect(throws: BackupError.self) {
+                try MetadataReader.readFull(source(bytes(.full, backup)), options: options)
+            }
+        }
+        #expect(throws: BackupError.self) { try readLevels(backup) }
+        #expect(throws: Never.self) { try MetadataReader.readFull(source(bytes(.full, backup)), options: .summary) }
+    }
+
+    @Test func logsThatAreTooManyBytesAreDamage() throws {
+        var backup = Sample.backup
+        for log in 0..<3 {
+            let size: Int64 = 1 << 62
+            backup.collections[0].partitions[0].segments[0].insertLogs.append(
+                Binlog(fieldID: 1, logID: Int64(log), size: size))
+        }
+        #expect(throws: BackupError.self) { try MetadataReader.readFull(source(bytes(.full, backup))) }
+    }
+
+    @Test func deepNestingIsRefused() {
+        for text in ["{\"x\":" + String(repeating: "[", count: 100_000), String(repeating: "{\"x\":", count: 100_000)] {
+            let error = #expect(throws: BackupError.self) { try MetadataReader.readFull(source(Array(text.utf8))) }
+            #expect(error?.message.contains("levels of nesting") == true)
+        }
+    }
+
     @Test func whatIsNotNeededIsPassedOver() throws {
         var expected = Sample.backup
         for index in expected.collections[0].partitions[0].segments.indices {

@@ -33,6 +33,14 @@ import Testing
         return all
     }
 
+    /// A header may ask for any amount of memory, before there is any content.
+    @Test(arguments: [(24, true), (25, false), (27, false), (41, false)])
+    func aFrameMayNotAskForMuchMemory(windowLog: UInt8, isRead: Bool) {
+        // Magic number, no size, the window, and a last block of one byte as it is.
+        let frame: [UInt8] = [0x28, 0xb5, 0x2f, 0xfd, 0x00, (windowLog - 10) << 3, 0x09, 0x00, 0x00, 0x78]
+        #expect((try? read(frame, pieces: 1000)) == (isRead ? [0x78] : nil))
+    }
+
     @Test(arguments: [1, 7, 1000, 1_000_000])
     func framesBehindOneAnotherAreOneStream(pieces: Int) throws {
         let parts = [content(10), content(200_000), [], content(3)]

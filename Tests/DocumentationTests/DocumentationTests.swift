@@ -8,6 +8,7 @@ import Testing
 @Suite struct DocumentationTests {
     private static let pages = [
         "README.md", "CHANGELOG.md", "SECURITY.md", "docs/architecture.md", "docs/operations.md", "docs/protocol.md",
+        "docs/testing.md",
     ]
 
     @Test(arguments: pages + ["docs/compatibility.md"]) func linksLeadSomewhere(page: String) throws {

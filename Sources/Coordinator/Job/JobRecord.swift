@@ -32,6 +32,19 @@ struct JobRecord: Sendable, Hashable {
         start = Timestamp.now().seconds
     }
 
+    /// Reads a record that anybody may have written.
+    init(parsing bytes: [UInt8], name: String) throws {
+        let value = try JSONValue(parsing: bytes, name: name)
+        self.init(id: try value.string("id") ?? "", name: try value.string("name") ?? "")
+        host = try value.string("host") ?? ""
+        // Up to the end of the year 9999: with such times one can reckon.
+        start = min(max(0, try value.int64("start_time") ?? 0), 253_402_300_799)
+        beat = try value.int64("beat") ?? 0
+        process = try value.string("process") ?? ""
+        keepsFiles = try value.bool("keep_files") ?? false
+        failure = try value.string("failure") ?? ""
+    }
+
     /// What a client is told when the job is not one of its server's own.
     var explanation: String {
         failure.isEmpty
@@ -65,15 +78,7 @@ struct JobRecord: Sendable, Hashable {
         do {
             let pipe = BytePipe()
             _ = try await store.get(key, range: nil, ifMatch: nil, into: pipe)
-            let value = try JSONValue(parsing: try await pipe.collect(limit: 1 << 20), name: key)
-            var record = JobRecord(id: try value.string("id") ?? "", name: try value.string("name") ?? "")
-            record.host = try value.string("host") ?? ""
-            record.start = try value.int64("start_time") ?? 0
-            record.beat = try value.int64("beat") ?? 0
-            record.process = try value.string("process") ?? ""
-            record.keepsFiles = try value.bool("keep_files") ?? false
-            record.failure = try value.string("failure") ?? ""
-            return record
+            return try JobRecord(parsing: try await pipe.collect(limit: 1 << 20), name: key)
         } catch let error as BackupError where error.code == .notFound {
             return nil
         }

@@ -145,6 +145,9 @@ struct FinishedObjects: Sendable {
 
     init() {}
 
+    /// Records that are in memory at once.
+    private static let batchSize = 2000
+
     var isEmpty: Bool { known.isEmpty }
     var count: Int { known.count }
 
@@ -158,18 +161,29 @@ struct FinishedObjects: Sendable {
         var finished = FinishedObjects()
         for piece in pieces {
             do {
-                let records = try await store.getStreamed(piece) { source in
-                    var records: [ManifestRecord] = []
-                    _ = try Manifest.read(source) { records.append($0) }
-                    return records
-                }
-                for record in records { finished.known.insert(Self.hash(record.key[...], record.size)) }
-                finished.frames += try Manifest.frame(records)
+                let told = try await store.getStreamed(piece) { try FinishedObjects(piece: $0) }
+                finished.known.formUnion(told.known)
+                finished.frames += told.frames
             } catch let error as BackupError where error.code == .corrupted {
                 logger.warn("a piece of the journal is damaged", ["key": piece, "error": error.description])
             }
         }
         return finished
+    }
+
+    /// Reads a piece. A small one may stand for very many records: never are more than a few of them in memory.
+    init(piece source: @escaping () throws -> [UInt8]?) throws {
+        var records: [ManifestRecord] = []
+        func take() throws {
+            for record in records { known.insert(Self.hash(record.key[...], record.size)) }
+            frames += try Manifest.frame(records)
+            records.removeAll(keepingCapacity: true)
+        }
+        _ = try Manifest.read(source) { record in
+            records.append(record)
+            if records.count == Self.batchSize { try take() }
+        }
+        try take()
     }
 
     private static func hash(_ key: Substring, _ size: Int64) -> Int {

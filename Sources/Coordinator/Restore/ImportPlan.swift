@@ -63,6 +63,7 @@ struct ImportPlan: Sendable {
     /// - Throws: `corrupted` when a segment is recorded where it does not belong, or segments with and without groups lie in
     ///   one partition, which no version writes.
     init(_ collection: CollectionBackup) throws(BackupError) {
+        try ImportPlan.checkIDs(of: collection)
         for partition in collection.partitions {
             try ImportPlan.checkPlaces(of: partition, in: collection)
             let withRows = partition.segments.filter { !$0.isL0 }
@@ -83,6 +84,24 @@ struct ImportPlan: Sendable {
             }
         }
         collectionDeletions = collection.l0Segments.map { ImportPlan.deletions($0, of: collection, partition: "") }
+    }
+
+    /// Keys are made of the ids: they must be such that Milvus gives, and those of deletions be of this collection.
+    private static func checkIDs(of collection: CollectionBackup) throws(BackupError) {
+        let segments = collection.partitions.lazy.flatMap(\.segments)
+        let wrong =
+            collection.collectionID < 0
+            || collection.partitions.contains { $0.partitionID < SegmentBackup.allPartitions }
+            || segments.contains { $0.segmentID < 0 || $0.groupID < 0 }
+            || collection.l0Segments.contains { segment in
+                segment.segmentID < 0 || segment.groupID < 0 || segment.partitionID < SegmentBackup.allPartitions
+                    || segment.collectionID != collection.collectionID
+            }
+        guard wrong else { return }
+        throw BackupError(
+            .corrupted,
+            "collection \(collection.collectionID) (\(collection.qualifiedName)) has an id that is negative, or deletions "
+                + "of another collection")
     }
 
     /// The directory that is imported is made of the partition's ids, the objects in it of the segments': they must agree.

@@ -27,6 +27,7 @@ struct RestoreSelection: Sendable {
                 .filter(request.targetFilter.includes)
                 .map { Item(source: collection, target: $0) }
         }
+        for item in items { try RestoreSelection.checkIsNoPath(item.target) }
         try RestoreSelection.checkTargets(items, request.targetFilter)
         let recorded = backup.databases.filter { request.sourceFilter.includes(database: $0.name) }
             .flatMap { request.mapper.targets(ofDatabase: $0.name) }
@@ -57,6 +58,21 @@ struct RestoreSelection: Sendable {
                 throw BackupError(
                     .notFound, "collection \(name) not found in backup \(backup.name)",
                     hint: near.map { "did you mean \($0)?" })
+            }
+        }
+    }
+
+    /// A name becomes part of the keys below which its data is staged. Whatever the metadata of a backup calls a collection, it
+    /// must not lead elsewhere.
+    private static func checkIsNoPath(_ name: CollectionName) throws(BackupError) {
+        for part in [name.database, name.collection] {
+            let hasControl = part.unicodeScalars.contains { $0.properties.generalCategory == .control }
+            guard !part.isEmpty, part.utf8.count <= 255, !part.utf8.contains(UInt8(ascii: "/")), !hasControl else {
+                throw BackupError(
+                    .invalidArgument,
+                    "\"\(String(name.description.prefix(300)).escapingControlCharacters)\" is no name of a collection: a name has "
+                        + "1 to 255 bytes, no slash and no control character",
+                    hint: "is the metadata of the backup what was written into it?")
             }
         }
     }

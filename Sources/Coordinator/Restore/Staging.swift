@@ -15,8 +15,7 @@ struct Staging: Sendable {
     private let dispatcher: Dispatcher
 
     init(for target: CollectionName, backup: BackupPaths, context: JobContext, dispatcher: Dispatcher) {
-        let directory = "\(Staging.prefix(context))\(target.database)-\(target.collection)"
-        self.paths = BackupPaths(root: "", name: directory)
+        self.paths = BackupPaths(root: "", name: Staging.directory(for: target, prefix: Staging.prefix(context)))
         self.backup = backup
         self.context = context
         self.dispatcher = dispatcher
@@ -56,6 +55,11 @@ struct Staging: Sendable {
     /// Removes all directories of a restore. For when it has failed and its workers are gone: before that they may still be
     /// writing.
     static func removeAll(of context: JobContext) async { await remove(prefix(context), context) }
+
+    /// The directory of a collection, whose name is one that ``RestoreSelection`` has let pass: it is no path.
+    static func directory(for target: CollectionName, prefix: String) -> String {
+        "\(prefix)\(target.database)-\(target.collection)"
+    }
 
     /// What the directories of one restore begin with. Its id is a random one.
     static func prefix(_ context: JobContext) -> String { "restore-temp-\(context.id)-" }

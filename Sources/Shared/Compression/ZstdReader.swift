@@ -18,6 +18,8 @@ package struct ZstdReader: ~Copyable {
         }
         self.context = context
         self.source = source
+        // What this program writes needs 2 MiB; a frame may ask for 128 by itself.
+        _ = ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, 24)
     }
 
     deinit { _ = ZSTD_freeDStream(context) }

@@ -1,3 +1,4 @@
+import Compression
 import Support
 import Testing
 
@@ -31,6 +32,21 @@ import Testing
         let (found, read) = try read(bytes)
         #expect(found == header)
         #expect(read == records + [odd])
+    }
+
+    /// A line without an end is not gathered, however small it is on the way.
+    @Test func aBombIsRefusedAtItsBeginning() throws {
+        let bomb = Array(repeating: Zstd.compress([UInt8](repeating: 0x20, count: 4 << 20)), count: 16).flatMap { $0 }
+        var taken = 0
+        let error = #expect(throws: BackupError.self) {
+            try Manifest.read(
+                {
+                    defer { taken += 1 }
+                    return taken < bomb.count ? [bomb[taken]] : nil
+                }, { _ in })
+        }
+        #expect(error?.message.contains("too long") == true)
+        #expect(taken < bomb.count / 8)
     }
 
     /// A line in any form of JSON is read, whoever wrote it.

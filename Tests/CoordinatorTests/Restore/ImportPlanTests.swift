@@ -82,6 +82,22 @@ import Testing
         #expect(error?.message.contains("partition p10 of default.items") == true)
     }
 
+    @Test func idsThatMilvusDoesNotGiveAreDamage() {
+        var collection = CollectionBackup.sample()
+        collection.partitions[0].segments[0].segmentID = -1001
+        #expect(throws: BackupError.self) { try ImportPlan(collection) }
+        collection = .sample()
+        collection.partitions[0].segments[0].groupID = -5
+        #expect(throws: BackupError.self) { try ImportPlan(collection) }
+        collection = .sample(id: -1)
+        #expect(throws: BackupError.self) { try ImportPlan(collection) }
+        // Deletions of another collection's directory.
+        collection = .sample(l0: [.sample(5, collection: 2, partition: -1, isL0: true)])
+        #expect(throws: BackupError.self) { try ImportPlan(collection) }
+        collection = .sample(l0: [.sample(5, partition: -2, isL0: true)])
+        #expect(throws: BackupError.self) { try ImportPlan(collection) }
+    }
+
     @Test func nothingToImportIsNoPlan() throws {
         #expect(try ImportPlan(.sample(segments: [:])).stages.isEmpty)
         #expect(try ImportPlan(.sample(segments: [10: []])).units.isEmpty)

@@ -33,6 +33,28 @@ import Testing
         #expect(selection.databases == ["shop"])
     }
 
+    /// A collection is staged below its name: that must not lead out of the directory for it.
+    @Test(arguments: [
+        "x/../../files/insert_log", "/files", "a/b", "a\n", "\u{0}", "", String(repeating: "x", count: 256),
+    ])
+    func aNameThatIsAPathIsRefused(name: String) throws {
+        for collection in [CollectionBackup.sample(name), .sample("items", database: name.isEmpty ? "/" : name)] {
+            let error = #expect(throws: BackupError.self) { try select(.sample(collections: [collection])) }
+            #expect(error?.code == .invalidArgument)
+        }
+        let plan = JSONValue.object([
+            .init(
+                "mapping",
+                .array([
+                    .object([
+                        .init("source", "default"), .init("target", "default"),
+                        .init("colls", .array([.object([.init("source", "items"), .init("target", .string(name))])])),
+                    ])
+                ]))
+        ])
+        #expect(throws: BackupError.self) { try select { $0.mapper = try RestorePlan(plan).mapper } }
+    }
+
     @Test func sourcesAreChosenByTheirNamesInTheBackup() throws {
         #expect(try targets(select { $0.sourceFilter = try CollectionFilter(databases: "shop") }).count == 2)
         let selection = try select {

@@ -1,4 +1,5 @@
 import JSON
+import Support
 
 /// Reads the metadata files of backups of all versions.
 ///
@@ -12,7 +13,9 @@ package enum MetadataReader {
     package static func readFull(
         _ source: @escaping Source, options: MetadataReadOptions = .everything
     ) throws -> BackupInfo {
-        try read(.full, source, options)
+        let backup: BackupInfo = try read(.full, source, options)
+        try backup.checkSizes(MetadataFile.full.name)
+        return backup
     }
 
     /// Reads `backup_meta.json`: all of a backup but its collections.
@@ -49,6 +52,7 @@ package enum MetadataReader {
         let partitions: Level<PartitionBackup> = try read(.partitions, partitionSource, options)
         let segments: Level<SegmentBackup> = try read(.segments, segmentSource, options)
         backup.assemble(collections.infos, partitions.infos, segments.infos)
+        try backup.checkSizes(MetadataFile.segments.name)
         return backup
     }
 
@@ -81,6 +85,30 @@ private enum LevelKey: String, CaseIterable {
 }
 
 extension BackupInfo {
+    /// Bytes of a whole backup, at most: 64 PiB. Whoever adds some of its sizes up needs not think of an overflow.
+    private static let maximumSize: Int64 = 1 << 56
+
+    /// - Throws: `corrupted` when the sizes are negative or add up to more than any store holds.
+    fileprivate func checkSizes(_ file: String) throws(BackupError) {
+        var total: Int64 = 0
+        var isWrong = false
+        func add(_ size: Int64) {
+            isWrong = isWrong || size < 0 || size > Self.maximumSize - total
+            if !isWrong { total += size }
+        }
+        func add(_ segment: SegmentBackup) {
+            add(segment.size)
+            for log in segment.insertLogs.binlogs { add(log.size) }
+            for log in segment.deltaLogs.binlogs { add(log.size) }
+        }
+        for collection in collections {
+            for partition in collection.partitions { for segment in partition.segments { add(segment) } }
+            for segment in collection.l0Segments { add(segment) }
+        }
+        guard isWrong else { return }
+        throw BackupError(.corrupted, "\(file): the sizes of the segments cannot be right")
+    }
+
     private struct PartitionReference: Hashable {
         let collectionID: Int64
         let partitionID: Int64
