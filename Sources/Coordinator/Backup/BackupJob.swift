@@ -19,12 +19,16 @@ struct BackupJob: Sendable {
     /// - Throws: ``BackupError``; then no metadata was written, and what was copied is left for `delete`.
     func run() async throws -> JobOutcome<BackupInfo> {
         let (server, selection) = try await prepare(makesBucket: true)
-        let earlier = request.resumes ? try await takeOver() : FinishedObjects()
-        let journal = BackupJournal(
-            ManifestHeader(name: request.name, id: context.id), paths: paths, store: metadata.store, logger: logger,
-            earlier: earlier)
-        let record = paths.claim
-        return try await context.recorded(request.name, in: metadata.store, key: record, traces: paths.directory) {
+        let dead =
+            request.resumes
+            ? try await JobRecord.waitUntilDead(in: metadata.store, key: paths.claim, work: work, logger: logger) : nil
+        return try await context.claiming(
+            request.name, in: metadata.store, key: paths.claim, work: work, traces: paths.directory, after: dead
+        ) { claim in
+            let earlier = request.resumes ? try await takeOver() : FinishedObjects()
+            let journal = BackupJournal(
+                ManifestHeader(name: request.name, id: context.id), paths: paths, store: metadata.store, logger: logger,
+                claim: claim, earlier: earlier)
             let writing = Task { await journal.keepWriting() }
             defer { writing.cancel() }
             return try await context.withWorkers(backupName: request.name) { dispatcher in
@@ -34,9 +38,10 @@ struct BackupJob: Sendable {
         }
     }
 
-    /// What the run before has copied, when it is clear that it is over.
+    private var work: String { "backup \(request.name) is being made" }
+
+    /// What the run before has copied. It is over, and its name is claimed.
     private func takeOver() async throws -> FinishedObjects {
-        try await JobRecord.waitUntilDead(in: metadata.store, key: paths.claim, logger: logger)
         for upload in try await metadata.store.listMultipartUploads(prefix: paths.directory) {
             try await metadata.store.abortMultipartUpload(upload.key, uploadID: upload.uploadID)
         }
@@ -111,8 +116,10 @@ struct BackupJob: Sendable {
         }
         if server.features.contains(.replicateMessage) { backup.rpcChannel = await replicationChannel() }
         let finished = backup
+        try await journal.claim.check()
         if request.resumes { try await removeWhatDoesNotBelong(to: finished) }
         try await timer.measure(.writeMetadata) {
+            try await journal.claim.check()
             try await journal.writeManifest(of: finished)
             try await metadata.write(finished, milvusRoot: context.configuration.milvus.storage.rootPath)
             try await journal.remove()

@@ -169,6 +169,10 @@ enum CommandTree {
             .flag("drop_exist_index", help: "Drop the indexes of collections that are there already."),
             .flag("skip_create_collection", help: "Import into collections that are there already."),
             .flag("meta_only", help: "Create collections and partitions (and indexes, if asked), and import no data."),
+            Option(
+                "resume", placeholder: "ID",
+                help: "Go on with a restore whose process was killed: its id is in the log of its beginning. With the "
+                    + "options it was begun with."),
             .flag("skip-aliases", help: "Do not make the recorded aliases."),
             .flag("load", help: "Load the collections that were loaded when they were backed up."),
             .flag(

@@ -26,17 +26,20 @@ final class BackupJournal: Sendable {
     private let header: ManifestHeader
     private let logger: Logger
     private let state = Mutex(State())
+    /// Without it nothing is written.
+    let claim: JobClaim
     /// What an earlier run has finished.
     let earlier: FinishedObjects
 
     init(
-        _ header: ManifestHeader, paths: BackupPaths, store: any ObjectStore, logger: Logger,
+        _ header: ManifestHeader, paths: BackupPaths, store: any ObjectStore, logger: Logger, claim: JobClaim,
         earlier: FinishedObjects = FinishedObjects()
     ) {
         self.header = header
         self.paths = paths
         self.store = store
         self.logger = logger
+        self.claim = claim
         self.earlier = earlier
         state.withLock { $0.frames = earlier.frames }
     }
@@ -68,6 +71,7 @@ final class BackupJournal: Sendable {
         let (records, number) = state.withLock { ($0.pending, $0.nextPiece) }
         guard !records.isEmpty else { return }
         let frame = try Manifest.frame(records)
+        try await claim.check()
         // Names of different runs must differ: a later run would replace what an earlier one knows.
         let piece = paths.journal("\(header.id)-\(padded(number, 6)).zst")
         try await store.put(piece, body: .bytes(try Manifest.frame(header) + frame))

@@ -70,6 +70,10 @@ struct RestoreBody: Sendable {
         request = RestoreRequest(backupName: try body.string("backup_name") ?? "")
         try BackupName.validateExisting(request.backupName)
         id = try body.string("id") ?? ""
+        request.resumes = try body.bool("resume") ?? false
+        guard !request.resumes || !id.isEmpty else {
+            throw BackupError(.invalidArgument, "resume needs the id of the restore")
+        }
         isAsynchronous = try body.bool("async") ?? false
         bucket = try body.text("bucket_name")
         root = try body.text("path")

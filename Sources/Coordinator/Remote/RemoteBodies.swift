@@ -30,6 +30,7 @@ enum RemoteBodies {
         var members: [JSONValue.Member] = [
             .init("backup_name", .string(request.backupName)), .init("async", .bool(true)),
         ]
+        if let id = invocation.text("resume") { members += [.init("id", .string(id)), .init("resume", .bool(true))] }
         if let suffix = invocation.text("suffix"), !suffix.isEmpty {
             members.append(.init("collection_suffix", .string(suffix)))
         }
