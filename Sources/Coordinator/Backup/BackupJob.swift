@@ -168,22 +168,29 @@ struct BackupJob: Sendable {
         _ names: [CollectionName], server: ServerInfo, _ copying: CollectionBackupTask, into backup: inout BackupInfo
     ) async throws -> [CollectionBackup] {
         let limit = context.configuration.backup.concurrentCollections
+        let skips = request.skipsMissing
         guard request.strategy.flushesAll(on: server) else {
             return try await mapInParallel(names, limit: limit) { name -> CollectionBackup? in
-                guard let collection = try await copying.describe(name) else { return nil }
-                guard request.strategy != .metaOnly else { return collection }
-                let flushed = request.strategy == .skipFlush ? collection : try await copying.flush(collection)
-                return try await copying.copyData(of: flushed)
+                let described = try await copying.step(name, skipsMissing: skips) { try await copying.describe(name) }
+                guard let described, request.strategy != .metaOnly else { return described }
+                return try await copying.step(name, id: described.collectionID, skipsMissing: skips) {
+                    let isFlushed = request.strategy == .skipFlush
+                    return try await copying.copyData(of: isFlushed ? described : copying.flush(described))
+                }
             }.compactMap { $0 }
         }
-        let described = try await mapInParallel(names, limit: limit) { try await copying.describe($0) }.compactMap {
-            $0
-        }
+        let described = try await mapInParallel(names, limit: limit) { name in
+            try await copying.step(name, skipsMissing: skips) { try await copying.describe(name) }
+        }.compactMap { $0 }
         let flush = try await timer.measureMilvus(.flush) { try await milvus.flushAllAndWait() }
         backup.flushAllMessages = flush.messages.mapValues { base64Encoded($0) }
         backup.controlChannelName = flush.controlChannel
         backup.physicalChannelNames = flush.physicalChannels
-        return try await mapInParallel(described, limit: limit) { try await copying.copyData(of: $0) }
+        return try await mapInParallel(described, limit: limit) { collection in
+            try await copying.step(collection.qualifiedName, id: collection.collectionID, skipsMissing: skips) {
+                try await copying.copyData(of: collection)
+            }
+        }.compactMap { $0 }
     }
 }
 

@@ -107,6 +107,9 @@ enum CommandTree {
                 "resume",
                 help: "Go on with a backup that was interrupted or has failed: what is copied is not copied again."),
             .flag(
+                "skip-missing",
+                help: "Leave out collections that are dropped while the backup is made. Without it that is an error."),
+            .flag(
                 "force", short: "f",
                 help: "Do not flush: back up what is in Milvus' store already. Rows inserted last may be missing."),
             .flag("meta_only", help: "Back up databases, schemas, partitions and indexes, and no data."),

@@ -16,6 +16,8 @@ final class BackupJournal: Sendable {
         /// Compressed records of all pieces: a few dozen bytes an object.
         var frames: [UInt8] = []
         var nextPiece = 1
+        /// Whether there are records of objects that are not in the backup.
+        var hasReplaced = false
     }
 
     /// From one piece to the next. What is finished in between may be copied again after a crash.
@@ -56,6 +58,9 @@ final class BackupJournal: Sendable {
         state.withLock { $0.pending += records }
     }
 
+    /// Says that some of what was copied does not belong to the backup any more.
+    func replaced() { state.withLock { $0.hasReplaced = true } }
+
     /// Writes pieces until the task is cancelled. A piece that cannot be written is tried again with the next one.
     func keepWriting() async {
         while (try? await Task.sleep(for: Self.interval)) != nil {
@@ -87,9 +92,14 @@ final class BackupJournal: Sendable {
     /// - Parameter backup: what belongs to it: an earlier run may have copied more.
     func writeManifest(of backup: BackupInfo) async throws {
         var manifest = try Manifest.frame(header)
-        if earlier.isEmpty {
+        let isExact = state.withLock { earlier.isEmpty && !$0.hasReplaced }
+        if isExact {
             manifest += state.withLock { $0.frames }
         } else {
+            try state.withLock { state in
+                state.frames += try Manifest.frame(state.pending)
+                state.pending = []
+            }
             manifest += try await onDedicatedThread { try self.frames(of: backup) }
         }
         manifest += try Manifest.frame(state.withLock { $0.pending })
@@ -137,6 +147,14 @@ struct FinishedObjects: Sendable {
 
     /// - Parameter key: below the backup's directory.
     func contains(_ key: Substring, size: Int64) -> Bool { known.contains(Self.hash(key, size)) }
+
+    /// Adds what a shard has copied.
+    mutating func add(_ shard: Shard, in paths: BackupPaths) {
+        for task in shard.tasks {
+            let key = (shard.destinationPrefix + (task.destination ?? task.source)).dropFirst(paths.directory.count)
+            known.insert(Self.hash(key, task.size))
+        }
+    }
 
     /// Reads the pieces of a journal. One that is damaged is passed over: what it tells of is copied again.
     static func read(from store: any ObjectStore, paths: BackupPaths, logger: Logger) async throws -> FinishedObjects {

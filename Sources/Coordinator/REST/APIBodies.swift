@@ -28,6 +28,8 @@ struct CreateBody: Sendable {
             throw BackupError(.invalidArgument, "invalid format \(format), only support auto, binlog")
         }
         request.includesRBAC = try body.bool("rbac") ?? false
+        request.skipsMissing = try body.bool("skip_missing") ?? false
+        request.resumes = try body.bool("resume") ?? false
         for key in ["with_index_extra"] where try body.bool(key) ?? false {
             throw BackupError(.unsupported, "\(key) is not supported yet")
         }

@@ -12,6 +12,8 @@ enum RemoteBodies {
             .init("backup_name", .string(request.name)), .init("async", .bool(true)),
             .init("strategy", .string(request.strategy.rawValue)),
         ]
+        if request.resumes { members.append(.init("resume", .bool(true))) }
+        if request.skipsMissing { members.append(.init("skip_missing", .bool(true))) }
         if request.includesRBAC { members.append(.init("rbac", .bool(true))) }
         if !request.filter.isEverything {
             let databases = request.filter.namedDatabases.map { database -> JSONValue.Member in
