@@ -33,7 +33,8 @@ test-unit: ## The Swift tests alone
 test-integration: ## The tests of the built programs alone
 	@scripts/test integration
 
-test-long: ## The tests of the built programs that take minutes
+test-long: ## The tests that take minutes
+	@SCHEDULER_MODEL_STEPS=1000000 swift test --disable-xctest --filter ModelTests
 	@scripts/test integration -- -m long
 
 lint: ## Check the layout of all Swift sources

@@ -69,13 +69,14 @@ let package = Package(
         shared("HTTP", ["Support", "CCurl"]),
         shared("HTTPServer", ["Support", "CMicroHTTPD"]),
         shared("Checksums", ["CChecksum"]),
-        shared("WireHTTP", ["Support", "Checksums", "HTTP", "CTLS", "CWire"]),
+        shared("TLS", ["Support", "CTLS"]),
+        shared("WireHTTP", ["Support", "Checksums", "HTTP", "TLS", "CTLS", "CWire"]),
         shared("ObjectStorage", ["Support", "Checksums", "HTTP", "CCrypto", "CExpat"]),
         shared("MilvusClient", ["Support", "HTTP", "JSON"]),
         shared("BackupFormat", ["Support", "JSON", "Compression"]),
         shared("Configuration", ["Support", "CYAML"]),
         shared("ShardProtocol", ["Support", "CCrypto", "Compression"]),
-        shared("ShardTransport", ["Support", "ShardProtocol", "CEpoll"]),
+        shared("ShardTransport", ["Support", "ShardProtocol", "TLS", "CEpoll"]),
         shared("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),
         shared("CopyWorker", ["Support", "ObjectStorage", "ShardProtocol", "ShardTransport"]),
         shared("ConfiguredStores", ["Support", "Configuration", "HTTP", "ObjectStorage"]),
@@ -93,7 +94,7 @@ let package = Package(
                 "Support", "JSON", "CommandLineInterface", "HTTP", "HTTPServer", "ObjectStorage", "MilvusClient",
                 "BackupFormat", "Configuration", "ShardProtocol", "ShardTransport", "ShardScheduling", "CopyWorker",
                 "ConfiguredStores",
-                "ConfiguredWorker",
+                "ConfiguredWorker", "TLS",
             ],
             // A link to docs/openapi.yaml.
             resources: [.embedInCode("REST/openapi.yaml")]),
@@ -102,7 +103,7 @@ let package = Package(
             [
                 "Support", "CommandLineInterface", "HTTP", "Configuration", "ShardProtocol", "ShardTransport",
                 "CopyWorker",
-                "ConfiguredWorker",
+                "ConfiguredWorker", "TLS",
             ]),
 
         // MARK: Tests
@@ -138,7 +139,8 @@ let package = Package(
         tests("Configuration", ["Support"]),
         tests("ConfiguredStores", ["Support", "Configuration", "HTTP", "ObjectStorage"]),
         tests("ShardProtocol", ["Support"]),
-        tests("ShardTransport", ["Support", "ShardProtocol"]),
+        tests("TLS", ["Support"]),
+        tests("ShardTransport", ["Support", "ShardProtocol", "TLS"]),
         tests("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),
         tests("CopyWorker", ["Support", "ObjectStorage", "ObjectStorageTesting", "ShardProtocol", "ShardTransport"]),
         tests(
@@ -146,7 +148,7 @@ let package = Package(
             [
                 "Support", "JSON", "CommandLineInterface", "HTTP", "ObjectStorage", "ObjectStorageTesting",
                 "MilvusClient", "BackupFormat", "Configuration", "ShardProtocol", "ShardTransport", "ShardScheduling",
-                "CopyWorker", "ConfiguredStores", "ConfiguredWorker",
+                "CopyWorker", "ConfiguredStores", "ConfiguredWorker", "TLS",
             ]),
         tests(
             "Agent",

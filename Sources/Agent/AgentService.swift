@@ -5,6 +5,7 @@ import HTTP
 import ShardProtocol
 import ShardTransport
 import Support
+import TLS
 
 /// The agent's life: dial, introduce itself, work, and dial again.
 struct AgentService: Sendable {
@@ -12,6 +13,8 @@ struct AgentService: Sendable {
     private let identity: AgentIdentity
     private let limits: WorkerLimits
     private let token: Secret?
+    /// nil for plain connections. It is never done without when it is there.
+    private let tls: TLSContext?
     private let equipment: WorkerEquipment
     private let logger: Logger
 
@@ -24,7 +27,8 @@ struct AgentService: Sendable {
         try self.init(configuration, equipment: equipment, logger: logger)
     }
 
-    /// - Throws: `usage` when there is no coordinator to dial, `configuration` for a token that is too short.
+    /// - Throws: `usage` when there is no coordinator to dial, `configuration` for a token that is too short or a file for
+    ///   TLS that cannot be used.
     init(_ configuration: Configuration, equipment: WorkerEquipment, logger: Logger) throws(BackupError) {
         guard let coordinator = configuration.agent.coordinator else {
             throw BackupError(
@@ -38,7 +42,19 @@ struct AgentService: Sendable {
             name: name.isEmpty ? hostName() : name, capacity: limits.capacity, stores: equipment.descriptions,
             allowedRoots: equipment.allowedRoots)
         token = try .handshakeToken(configuration.coordinator.token)
+        tls = try AgentService.securing(configuration.agent, coordinator)
         self.logger = logger
+    }
+
+    private static func securing(
+        _ settings: AgentSettings, _ coordinator: HostPort
+    ) throws(BackupError) -> TLSContext? {
+        guard !settings.tls.authorityPath.isEmpty else { return nil }
+        return try .agent(
+            TLSFiles(
+                section: "agent.tls", certificate: settings.tls.certificatePath, key: settings.tls.keyPath,
+                authorities: settings.tls.authorityPath),
+            serverName: settings.tlsServerName.isEmpty ? coordinator.host : settings.tlsServerName)
     }
 
     /// Works until `stop` is requested.
@@ -49,8 +65,9 @@ struct AgentService: Sendable {
             "agent started",
             [
                 "name": identity.name, "coordinator": address, "concurrency": limits.concurrency,
-                "version": programVersion,
+                "tls": tls == nil ? "off" : "on", "version": programVersion,
             ])
+        if let days = tls?.daysLeft, days < 30 { logger.warn(TLSContext.expiryWarning("agent.tls.certPath", days)) }
         var backoff = Backoff()
         var hasBeenAccepted = false
         while !stop.isRequested {
@@ -79,7 +96,7 @@ struct AgentService: Sendable {
     /// One connection, from dialling to its end.
     private func work(_ stop: StopSignal) async throws {
         let dialing = Task {
-            let channel = try await dialCoordinator(address)
+            let channel = try await dialCoordinator(address, tls: tls)
             let accepted = try await agentHandshake(over: channel, identity: identity, token: token) { probe, place in
                 await equipment.answer(probe, at: place)
             }

@@ -43,8 +43,13 @@ import Testing
                 _ = try await coordinatorHandshake(
                     over: channel, policy: policy, token: Secret(AgentServiceTests.token)
                 ) { _ in
-                    backup.set("backup/probe", Array("value".utf8))
-                    return [ExpectedProbe(probe: .init(storage: .backup, key: "backup/probe"), value: "value")]
+                    backup.set("backup/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788", Array("value".utf8))
+                    return [
+                        ExpectedProbe(
+                            probe: .init(
+                                storage: .backup, key: "backup/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788"),
+                            value: "value")
+                    ]
                 }
                 return channel
             }

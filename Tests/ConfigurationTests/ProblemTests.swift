@@ -70,6 +70,19 @@ struct ProblemTests {
             ("coordinator: {listen: ':9200'}", "needs a token"),
             ("coordinator: {listen: 'x'}", "backup.yaml:2: coordinator.listen: \"x\" is not of the form HOST:PORT"),
             ("coordinator: {leaseSeconds: 9}", "coordinator.leaseSeconds: must be at least twice"),
+            (
+                "coordinator: {tls: {certPath: /c}}",
+                "coordinator.tls.keyPath: must be set as well: TLS needs both coordinator.tls.certPath"
+            ),
+            (
+                "coordinator: {tls: {caPath: /a}}",
+                "coordinator.tls.certPath: must be set as well: without it coordinator"
+            ),
+            (
+                "coordinator: {tls: {certPath: /c, keyPath: /k, allowedAgents: [n1]}}",
+                "coordinator.tls.caPath: must be set as well: without it coordinator.tls.allowedAgents has no effect"
+            ),
+            ("agent: {tls: {serverName: x}}", "agent.tls.caPath: must be set as well: without it agent.tls.serverName"),
             ("agent: {coordinator: 'x:0'}", "backup.yaml:2: agent.coordinator: the port must be between 1 and 65535"),
             ("transfer: {partSizeMiB: 4}", "transfer.partSizeMiB: must be between 5 and 5120, not 4"),
             ("log: {level: loud}", "log.level: \"loud\" is not one of debug"),

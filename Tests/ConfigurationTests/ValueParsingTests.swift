@@ -52,6 +52,20 @@ struct ValueParsingTests {
         if case .success(let value) = parse(.size, text) { Issue.record("\(text) was read as \(value)") }
     }
 
+    @Test(
+        arguments: [("0", 0), ("100MiB", 100 << 20), ("100MiB/s", 100 << 20), ("2g", 2 << 30), ("1024", 1024)])
+    func bandwidths(text: String, bytes: Int) throws {
+        #expect(parse(.bandwidth, text) == .success(.integer(bytes)))
+        #expect(try TransferSettings.bandwidth(text) == (bytes == 0 ? nil : Int64(bytes)))
+    }
+
+    @Test(arguments: ["", "100", "-1", "fast", "/s", "1.5g"])
+    func badBandwidths(text: String) {
+        if case .success(let value) = parse(.bandwidth, text) { Issue.record("\(text) was read as \(value)") }
+        let error = #expect(throws: BackupError.self) { try TransferSettings.bandwidth(text) }
+        #expect(error?.code == .invalidArgument && error?.message.hasPrefix("bandwidth: ") == true)
+    }
+
     @Test func choicesDisregardCase() {
         let kind = Parameter.Kind.choice(["auto", "direct"])
         #expect(parse(kind, "AUTO") == .success(.text("auto")))

@@ -38,6 +38,53 @@ import Testing
         #expect(ended.totals.shardsCompleted == 3 && ended.totals.objects == 30)
     }
 
+    @Test func readsWhatItIsToVerifyAndWritesNothing() async throws {
+        let bench = WorkerBench()
+        bench.backup.set("backup/nightly/whole", Array("123456789".utf8))
+        bench.backup.set("backup/nightly/short", [1])
+        let etag = bench.backup.etag("backup/nightly/whole")
+        let tasks = [
+            CopyTask(source: "whole", size: 9), CopyTask(source: "whole", size: 9, etag: etag),
+            CopyTask(source: "short", size: 2), CopyTask(source: "gone", size: 1),
+        ]
+        let shard = Shard(
+            id: 1, operation: .verify, source: .backup, destination: .backup, sourcePrefix: "backup/nightly/",
+            destinationPrefix: "backup/nightly/", mode: .streaming, tasks: tasks)
+        async let summary = bench.worker.run()
+        try await bench.coordinator.send(
+            .assignment(
+                Assignment(lease: Lease(job: "j", shard: 1, epoch: 1), backupName: "nightly", shard: shard)))
+        try await bench.coordinator.send(.finish)
+        guard case .completed(let completion) = try await bench.rest().first else {
+            return #expect(Bool(false), "it must report")
+        }
+        // The check value of CRC-32C.
+        let sum = Checksum(kind: "crc32c", value: "e3069283")
+        let results = completion.results
+        #expect(results[0] == TaskResult(index: 0, checksum: sum, copiedByStore: false))
+        #expect(results[1] == TaskResult(index: 1, etag: etag, checksum: sum, copiedByStore: false))
+        #expect(results[2].damage?.contains("expected 2 bytes") == true && results[2].checksum == nil)
+        #expect(results[3].damage?.contains("does not exist") == true)
+        _ = await summary
+        #expect(bench.backup.keys.count == 2 && bench.backup.counts.count(.put) == 0)
+    }
+
+    @Test func keepsToTheLimitsItHearsOf() async throws {
+        let bench = WorkerBench()
+        let start = ContinuousClock.now
+        async let summary = bench.worker.run()
+        try await bench.coordinator.send(.limits(TransferLimits(bandwidth: 1000)))
+        try await bench.coordinator.send(.assignment(bench.assignment(1, objects: 3)))
+        guard case .completed = try await bench.next() else { return #expect(Bool(false)) }
+        #expect(ContinuousClock.now - start >= .milliseconds(300), "303 bytes")
+        try await bench.coordinator.send(.limits(TransferLimits(bandwidth: 1)))
+        try await bench.coordinator.send(.assignment(bench.assignment(2, objects: 3)))
+        try await bench.coordinator.send(.limits(TransferLimits()))
+        try await bench.coordinator.send(.finish)
+        #expect(try await bench.rest().count == 2)
+        _ = await summary
+    }
+
     @Test func tellsWhyTheStoreDidNotCopy() async throws {
         let bench = WorkerBench(sharesBackend: true)
         bench.backup.faults.copyRefusal = BackupError(.permissionDenied, "no right to copy")

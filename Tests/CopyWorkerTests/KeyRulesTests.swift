@@ -91,6 +91,22 @@ import Testing
         }
     }
 
+    /// A coordinator chooses the name of the backup: in one bucket it must not be that of live data.
+    @Test(arguments: [
+        ("", "files", "files/insert_log/1", false), ("", "nightly", "nightly/insert_log/1", true),
+        ("files", "insert_log", "files/insert_log/1", false),
+        ("files/backup", "nightly", "files/backup/nightly/x", true),
+        ("files2", "nightly", "files2/nightly/x", true),
+    ])
+    func inOneBucketLiveDataIsNoBackup(root: String, name: String, key: String, isAllowed: Bool) throws {
+        for sharesBucket in [true, false] {
+            let rules = try KeyRules(
+                roots: StorageRoots(milvus: "files", backup: root), backupName: name, sharesBucket: sharesBucket)
+            let message = refusal { () throws(BackupError) in try rules.checkWrite(key, on: .backup) }
+            #expect((message == nil) == (isAllowed || !sharesBucket))
+        }
+    }
+
     @Test func anEmptyRootIsTheWholeBucket() {
         let rules = wholeBuckets
         #expect(refusal { () throws(BackupError) in try rules.checkRead("insert_log/1", on: .milvus) } == nil)
@@ -211,6 +227,22 @@ import Testing
         #expect(failure?.code == "invalidArgument")
         #expect(failure?.isRetryable == false)
         #expect(failure?.message.contains("backup/nightly/../other/b") == true)
+    }
+
+    /// A digest tells of the content: nothing but the backup is read for one.
+    @Test(arguments: [
+        (StorageID.backup, StorageID.backup, "backup/nightly/", true),
+        (.milvus, .milvus, "files/", false), (.backup, .milvus, "backup/nightly/", false),
+        (.backup, .backup, "backup/weekly/", false), (.backup, .backup, "backup/nightly/../", false),
+    ])
+    func onlyTheBackupIsVerified(source: StorageID, destination: StorageID, prefix: String, isLawful: Bool) {
+        let rules = ShardRules(
+            roots: StorageRoots(milvus: "files", backup: "backup"), storages: [.milvus, .backup], sharesBucket: false)
+        let shard = Shard(
+            id: 1, operation: .verify, source: source, destination: destination, sourcePrefix: prefix,
+            destinationPrefix: prefix, mode: .streaming, tasks: [CopyTask(source: "a", size: 1)])
+        let refusal = rules.refusal(of: Assignment(lease: Self.lease, backupName: "nightly", shard: shard))
+        #expect((refusal == nil) == isLawful)
     }
 
     // MARK: Allowed roots

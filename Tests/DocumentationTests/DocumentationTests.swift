@@ -7,7 +7,7 @@ import Testing
 /// looked at in ShardProtocolTests.
 @Suite struct DocumentationTests {
     private static let pages = [
-        "README.md", "CHANGELOG.md", "docs/architecture.md", "docs/operations.md", "docs/protocol.md",
+        "README.md", "CHANGELOG.md", "SECURITY.md", "docs/architecture.md", "docs/operations.md", "docs/protocol.md",
     ]
 
     @Test(arguments: pages + ["docs/compatibility.md"]) func linksLeadSomewhere(page: String) throws {
@@ -61,6 +61,7 @@ import Testing
         let keys = [
             "server.listen", "server.token", "backup.maxSegmentGroupSize", "transfer.multipartStreamThresholdMiB",
             "transfer.partSizeMiB", "transfer.stallTimeoutSeconds", "transfer.fastPath",
+            "transfer.bandwidth", "transfer.requestsPerSecond",
         ]
         return keys.contains(key) || sections.contains { key.hasPrefix($0) } || key.lowercased().hasSuffix("cacertpath")
     }

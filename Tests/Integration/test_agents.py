@@ -137,11 +137,10 @@ def test_a_stopped_agent_loses_its_lease_and_may_come_back(create, proxy, wait_f
 
     sleeper = run.agent("sleeper", slow_agent)
     assert wait_until(lambda: slow.holding, 30), run.coordinator.errors
-    run.agent("worker", short_leases)
-    wait_for_log(run.coordinator, "agent joined agent=worker")
     sleeper.send(signal.SIGSTOP)
     try:
         wait_for_log(run.coordinator, r"agent is silent, its shards go to others agent=sleeper")
+        run.agent("worker", short_leases)
         again = wait_for_log(run.coordinator, r"shard handed out again shard=\d+ agent=(\S+) epoch=(\d+)")
         assert (again[1], again[2]) == ("worker", "2")
         run.succeeds()
@@ -149,6 +148,41 @@ def test_a_stopped_agent_loses_its_lease_and_may_come_back(create, proxy, wait_f
         sleeper.send(signal.SIGCONT)
     # It looks for the next coordinator, and ends in good order when it is told to.
     assert sleeper.stop().code == 0
+
+
+def long_leases(values):
+    """Nothing expires in the time of a test, and what is slow is known soon."""
+    small_shards(values)
+    values["coordinator"].update(leaseSeconds=600, heartbeatSeconds=1)
+
+
+@pytest.mark.parametrize("kind", ["stopped", "hanging"])
+def test_a_slow_agent_holds_up_nobody(create, proxy, wait_for_log, kind):
+    """One is stopped, or hangs in the middle of an upload and says that it lives: the other does its work."""
+    run = create("--min-agents", 1, change=long_leases)
+    slow = proxy(run.bucket.service)
+    slow.hold_after(256 * 1024)
+
+    def slow_agent(values):
+        long_leases(values)
+        values["backup"]["storage"]["port"] = slow.port
+
+    straggler = run.agent("straggler", slow_agent)
+    assert wait_until(lambda: slow.holding, 30), run.coordinator.errors
+    if kind == "stopped":
+        straggler.send(signal.SIGSTOP)
+    try:
+        run.agent("worker", long_leases)
+        wait_for_log(run.coordinator, r"slow shard taken over shard=\d+ from=straggler agent=worker epoch=2")
+        result = run.succeeds()
+        assert "agent is silent" not in result.errors
+        assert slow.holding
+        copied = programs.shares(result)
+        assert copied["worker"].size > 7 * MIB
+    finally:
+        straggler.send(signal.SIGCONT)
+    slow.release()
+    assert straggler.stop().code == 0
 
 
 @pytest.fixture
@@ -443,6 +477,11 @@ def test_an_agent_keeps_to_its_own_roots(install, archive, bucket):
                 (inside, "elsewhere/key"),
                 ("backup/../secrets/key", "restore-temp-x/key"),
                 (inside, "restore-temp-x/../files/key"),
+                ("/etc/passwd", "restore-temp-x/key"),
+                ("backup//big/key", "restore-temp-x/key"),
+                (inside, "/restore-temp-x/key"),
+                (inside, "restore-temp-x//key"),
+                (inside, "restore-temp-x/"),
             ],
             start=1,
         ):
@@ -451,13 +490,28 @@ def test_an_agent_keeps_to_its_own_roots(install, archive, bucket):
             assert failure["lease"]["shard"] == number
             assert failure["code"] == "invalidArgument"
             assert "refused: key" in failure["message"]
-        coordinator.assign(9, [(inside, "restore-temp-x/key", 4)])
-        assert coordinator.expect(protocol.COMPLETED)["lease"]["shard"] == 9
+        coordinator.assign(99, [(inside, "restore-temp-x/key", 4)])
+        assert coordinator.expect(protocol.COMPLETED)["lease"]["shard"] == 99
         assert milvus.get("restore-temp-x/key") == b"rows"
         milvus.delete("restore-temp-x/key")
         coordinator.send(protocol.FINISH)
     assert (milvus.sizes(), bucket.sizes()) == before
     assert agent.stop().code == 0
+
+
+def test_an_agent_tells_a_coordinator_of_nothing_but_probes(install, archive, bucket):
+    """Before it works for one, it reads objects for it and tells their content: only those made for that."""
+    installation = install(archive.milvus, bucket, token="", change=lambda values: values["log"].update(console=True))
+    values = programs.configuration(archive.milvus, bucket.service, bucket.name)
+    bucket.put("backup/nightly/meta/backup_meta.json", b"the users and their rights")
+    with protocol.FakeCoordinator(values) as coordinator:
+        agent = installation.start_agent("discreet", coordinator.address)
+        with pytest.raises(protocol.Closed):
+            coordinator.accept(probes=[{"storage": "backup", "key": "backup/nightly/meta/backup_meta.json"}])
+    ended = agent.wait(20)
+    assert ended.code == 1
+    assert "no probe below the root of storage" in ended.errors
+    assert "their rights" not in ended.errors
 
 
 def test_an_agent_waits_for_a_coordinator_without_filling_its_log(install, archive, bucket, coordinator_address):

@@ -132,6 +132,7 @@ private enum Tree: Decodable, Equatable {
     case array([Tree])
     case text(String)
     case number(Int64)
+    case fraction(Double)
     case flag(Bool)
 
     init(json: [UInt8]) throws { self = try JSONDecoder().decode(Tree.self, from: Data(json)) }
@@ -142,6 +143,8 @@ private enum Tree: Decodable, Equatable {
             self = .flag(value)
         } else if let value = try? container.decode(Int64.self) {
             self = .number(value)
+        } else if let value = try? container.decode(Double.self) {
+            self = .fraction(value)
         } else if let value = try? container.decode(String.self) {
             self = .text(value)
         } else if let value = try? container.decode([Tree].self) {
@@ -156,7 +159,7 @@ private enum Tree: Decodable, Equatable {
         switch self {
         case .object(let members): members.values.reduce(into: Set(members.keys)) { $0.formUnion($1.memberNames) }
         case .array(let elements): elements.reduce(into: []) { $0.formUnion($1.memberNames) }
-        case .text, .number, .flag: []
+        case .text, .number, .fraction, .flag: []
         }
     }
 }

@@ -26,8 +26,12 @@ struct HandshakeRun {
     init(
         hello: Hello = .sample(), policy: HandshakePolicy = .sample(), agentToken: Secret? = nil,
         coordinatorToken: Secret? = nil, agentBinding: [UInt8] = [], coordinatorBinding: [UInt8] = [],
-        probes: [ExpectedProbe] = [.init(probe: .init(storage: .backup, key: "backup/probe-1"), value: "random")],
-        seen: [String: String] = ["backup/probe-1": "random"]
+        probes: [ExpectedProbe] = [
+            .init(
+                probe: .init(storage: .backup, key: "backup/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788"),
+                value: "random")
+        ],
+        seen: [String: String] = ["backup/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788": "random"]
     ) throws {
         self.hello = hello
         self.probes = probes

@@ -193,15 +193,20 @@ import Testing
     }
 
     @Test func anAgentThatSeesAnotherObjectIsRefused() throws {
-        let run = try HandshakeRun(seen: ["backup/probe-1": "something else"])
-        let message = "agent a1 sees another object at backup/probe-1: its endpoint leads to another store"
+        let run = try HandshakeRun(seen: [
+            "backup/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788": "something else"
+        ])
+        let message =
+            "agent a1 sees another object at backup/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788: its endpoint leads to another store"
         #expect(run.coordinatorFailure?.message == message)
         #expect(run.agentFailure?.message.contains(message) == true)
     }
 
     @Test func anAgentThatCannotReadAProbeMayComeAgain() throws {
         let run = try HandshakeRun(seen: [:])
-        #expect(run.coordinatorFailure?.message.contains("cannot read backup/probe-1") == true)
+        #expect(
+            run.coordinatorFailure?.message.contains(
+                "cannot read backup/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788") == true)
         #expect(run.coordinatorFailure?.message.contains("not there") == true)
         #expect(run.agentFailure?.isRetryable == true)
     }
@@ -215,8 +220,12 @@ import Testing
         #expect(failure?.isRetryable == true)
     }
 
-    @Test(arguments: ["files/x", "backup/../files/x", "backup", "backupx/y", "backup/./x"])
-    func anAgentReadsNoProbeOutsideOfItsRoot(key: String) throws {
+    @Test(arguments: [
+        "files/NAME", "backup/../files/NAME", "backup", "backupx/NAME", "backup/./NAME", "backup//NAME", "/backup/NAME",
+        "backup/nightly/NAME", "backup/NAME/", "backup/NAME0", "backup/nightly/meta/backup_meta.json", "NAME",
+    ])
+    func anAgentReadsNothingButProbes(pattern: String) throws {
+        let key = pattern.replacing("NAME", with: "milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788")
         var agent = try AgentHandshake(hello: .sample(), token: nil)
         _ = agent.start()
         _ = agent.receive(.challenge(Challenge(version: 1, nonce: HandshakeRun.coordinatorNonce, proof: "")))
@@ -236,18 +245,24 @@ import Testing
         (BackupPlace(bucket: "b", root: "old"), false),
     ])
     func aCoordinatorInAnAllowedRootIsAccepted(allowed: BackupPlace, isAccepted: Bool) throws {
-        let probes = [ExpectedProbe(probe: .init(storage: .backup, key: "old/probe"), value: "random")]
+        let probes = [
+            ExpectedProbe(
+                probe: .init(storage: .backup, key: "old/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788"),
+                value: "random")
+        ]
         let run = try HandshakeRun(
             hello: .sample(allowedRoots: [allowed]), policy: HandshakePolicy(stores: Self.elsewhere), probes: probes,
-            seen: ["old/probe": "random"])
+            seen: ["old/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788": "random"])
         #expect(((try? run.agentResult.get()) != nil) == isAccepted)
         #expect(((try? run.coordinatorResult.get()) != nil) == isAccepted)
     }
 
     /// The agent does not rely on the coordinator's comparison.
     @Test(arguments: [
-        ([], "old/probe"), ([BackupPlace(bucket: "c", root: "other")], "old/probe"),
-        ([BackupPlace(bucket: "c", root: "old")], "older/probe"), ([BackupPlace(bucket: "c", root: "old")], "files/x"),
+        ([], "old/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788"),
+        ([BackupPlace(bucket: "c", root: "other")], "old/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788"),
+        ([BackupPlace(bucket: "c", root: "old")], "older/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788"),
+        ([BackupPlace(bucket: "c", root: "old")], "files/x"),
     ])
     func aCoordinatorCannotWidenWhatIsAllowed(allowed: [BackupPlace], key: String) throws {
         var agent = try AgentHandshake(hello: .sample(allowedRoots: allowed), token: nil)

@@ -43,6 +43,7 @@ extension CoordinatorMessage {
         .assignment(.sample(tasks: 2)),
         .cancel(Cancellation(leases: [Lease(job: "j", shard: 1, epoch: 2)], reason: "stopped")),
         .finish,
+        .limits(TransferLimits(bandwidth: 1_000_000, requestsPerSecond: 2.5)),
     ]
 }
 

@@ -12,6 +12,9 @@ extension SchedulerModel {
         return shards.randomElement(using: &random).flatMap { agent.held[$0] }
     }
 
+    /// Whether an agent's lease counts.
+    func holds(_ name: AgentID, _ lease: Lease) -> Bool { shards[lease.shard]?.holders[name] == lease.epoch }
+
     /// The agent speaks of a shard for the last time.
     mutating func letGo(_ name: AgentID, _ assignment: Assignment) {
         agents[name]?.held[assignment.lease.shard] = nil
@@ -23,10 +26,10 @@ extension SchedulerModel {
         }
     }
 
-    /// The shard's lease is over and it is not done.
-    mutating func release(_ shard: Int, avoiding more: Set<AgentID> = []) {
-        guard var record = shards[shard] else { return }
-        record.holder = nil
+    /// An agent's lease of the shard is over and it is not done.
+    mutating func release(_ shard: Int, by name: AgentID, avoiding more: Set<AgentID> = []) {
+        shards[shard]?.holders[name] = nil
+        guard var record = shards[shard], record.holders.isEmpty else { return }
         record.avoided = record.failedOn.union(more)
         record.avoidsUntil = now + .seconds(30)
         shards[shard] = record
@@ -36,7 +39,7 @@ extension SchedulerModel {
     mutating func markDone(_ shard: Int) {
         guard shards[shard]?.isDone == false else { return complain("shard \(shard) finished twice") }
         shards[shard]?.isDone = true
-        shards[shard]?.holder = nil
+        shards[shard]?.holders = [:]
         doneCount += 1
     }
 
@@ -45,30 +48,38 @@ extension SchedulerModel {
         guard let agent = agents[name], agent.isConnected else { return }
         for (shard, assignment) in agent.held {
             past.append((name, assignment))
-            if shards[shard]?.holder == name, shards[shard]?.epoch == assignment.lease.epoch { release(shard) }
+            if holds(name, assignment.lease) { release(shard, by: name) }
         }
         agents[name] = Agent()
     }
 
-    mutating func take(_ handouts: [Handout]) {
+    mutating func take(_ handouts: [Handout], mayTakeOver: Bool = false) {
         for handout in handouts {
             let lease = handout.assignment.lease
             guard let record = shards[lease.shard], let agent = agents[handout.agent] else {
                 return complain("a handout of nothing or to nobody")
             }
             guard !record.isDone else { return complain("shard \(lease.shard) is done and was handed out") }
-            guard record.holder == nil, pending.contains(lease.shard) else {
-                return complain("shard \(lease.shard) has two leases")
+            if let rival = handout.rival {
+                guard mayTakeOver, Array(record.holders.keys) == [rival], rival != handout.agent else {
+                    return complain("shard \(lease.shard) of \(record.holders) was taken over from \(rival)")
+                }
+                guard pending.isEmpty, !record.failedOn.contains(handout.agent) else {
+                    return complain("shard \(lease.shard) was taken over while there was better")
+                }
+                takeovers += 1
+            } else {
+                guard record.holders.isEmpty, pending.contains(lease.shard) else {
+                    return complain("shard \(lease.shard) has two leases")
+                }
             }
             guard lease.epoch > record.epoch else { return complain("epoch \(lease.epoch) after \(record.epoch)") }
             guard agent.isConnected, !agent.isSilent else { return complain("a handout to an absent agent") }
             guard agent.wish > 0 else { return complain("a handout that nobody asked for") }
-            let valid = agent.held.filter {
-                shards[$0.key]?.holder == handout.agent && shards[$0.key]?.epoch == $0.value.lease.epoch
-            }
+            let valid = agent.held.values.filter { holds(handout.agent, $0.lease) }
             guard valid.count < SchedulerModel.capacity else { return complain("more than an agent can hold") }
             pending.remove(lease.shard)
-            shards[lease.shard]?.holder = handout.agent
+            shards[lease.shard]?.holders[handout.agent] = lease.epoch
             shards[lease.shard]?.epoch = lease.epoch
             agents[handout.agent]?.wish -= 1
             agents[handout.agent]?.held[lease.shard] = handout.assignment
@@ -81,9 +92,7 @@ extension SchedulerModel {
         let available = names.filter { agents[$0].map { $0.isConnected && !$0.isSilent } ?? false }
         for name in available {
             guard let agent = agents[name], agent.wish > 0 else { continue }
-            let held = agent.held.filter {
-                shards[$0.key]?.holder == name && shards[$0.key]?.epoch == $0.value.lease.epoch
-            }
+            let held = agent.held.values.filter { holds(name, $0.lease) }
             guard held.count < SchedulerModel.capacity else { continue }
             for shard in pending {
                 guard let record = shards[shard] else { continue }
@@ -97,7 +106,7 @@ extension SchedulerModel {
     /// What the scheduler says of itself agrees with the account.
     mutating func checkSums() {
         let progress = scheduler.progress
-        let leased = shards.values.count { $0.holder != nil }
+        let leased = shards.values.count { !$0.holders.isEmpty }
         guard progress.pendingShards == pending.count else { return complain("\(progress.pendingShards) pending") }
         guard progress.inFlight.shards == leased else { return complain("\(progress.inFlight.shards) in flight") }
         guard progress.done == WorkAmount(shards: doneCount, objects: 2 * doneCount, bytes: 200 * Int64(doneCount))
@@ -105,7 +114,11 @@ extension SchedulerModel {
             return complain("done: \(progress.done)")
         }
         let agents = scheduler.agents
-        guard agents.reduce(WorkAmount(), { $0 + $1.inFlight }) == progress.inFlight,
+        let held = agents.reduce(WorkAmount()) { $0 + $1.inFlight }
+        let leases = shards.values.reduce(0) { $0 + $1.holders.count }
+        // What two have done of one shard counts once for the job.
+        guard held.shards == leases,
+            held == progress.inFlight || (leases > leased && held.bytes >= progress.inFlight.bytes),
             agents.reduce(WorkAmount(), { $0 + $1.done }) == progress.done
         else { return complain("the agents' sums differ from the job's") }
         guard scheduler.entries.count == pending.count + leased else {

@@ -14,7 +14,8 @@ struct SchedulerModel {
     }
 
     struct ShardRecord {
-        var holder: AgentID?
+        /// Epochs of the leases that count; two when it was taken over.
+        var holders: [AgentID: Int] = [:]
         var epoch = 0
         var isDone = false
         var avoided: Set<AgentID> = []
@@ -23,6 +24,7 @@ struct SchedulerModel {
     }
 
     static let capacity = 3
+    static let takeoverDelay = Duration.seconds(10)
     let names = (0..<8).map { AgentID("agent-\($0)") }
     var scheduler: ShardScheduler
     var random: SeededGenerator
@@ -33,6 +35,8 @@ struct SchedulerModel {
     var now = ContinuousClock.Instant.start
     var nextShard = 0
     var doneCount = 0
+    var takeovers = 0
+    var steps = 0
     /// What went wrong; the run stops at the first entry.
     var complaint: String?
 
@@ -40,16 +44,19 @@ struct SchedulerModel {
         random = SeededGenerator(seed: seed)
         scheduler = ShardScheduler(
             job: "job", backupName: "nightly",
-            policy: SchedulingPolicy(leaseDuration: .seconds(30), maximumFailures: .max))
+            policy: SchedulingPolicy(
+                leaseDuration: .seconds(30), maximumFailures: .max, takeoverDelay: SchedulerModel.takeoverDelay))
         for name in names { agents[name] = Agent() }
     }
 
     // MARK: Random events
 
     mutating func step() {
+        steps += 1
         let agent = names[Int.random(in: 0..<names.count, using: &random)]
         switch Int.random(in: 0..<100, using: &random) {
-        case 0..<20: add()
+        // At times nothing comes, so that the agents get to the end of the work.
+        case 0..<20: if steps / 600 % 2 == 0 { add() }
         case 20..<45: pull(agent)
         case 45..<65: complete(agent)
         case 65..<70: fail(agent)
@@ -82,7 +89,7 @@ struct SchedulerModel {
     }
 
     mutating func add() {
-        guard pending.count < 60 else { return }
+        guard pending.count < 40 else { return }
         let id = nextShard
         nextShard += 1
         shards[id] = ShardRecord()
@@ -101,15 +108,20 @@ struct SchedulerModel {
 
     mutating func complete(_ name: AgentID) {
         guard let assignment = heldByBelief(name) else { return }
-        let isValid =
-            shards[assignment.lease.shard]?.holder == name
-            && shards[assignment.lease.shard]?.epoch == assignment.lease.epoch
+        let isValid = holds(name, assignment.lease)
+        let rivals = shards[assignment.lease.shard]?.holders.filter { $0.key != name } ?? [:]
         letGo(name, assignment)
         let outcome = scheduler.complete(name, .sample(assignment), now: now)
         switch outcome.verdict {
         case .finished(let finished):
             guard isValid, finished.shard.id == assignment.lease.shard else { return complain("a late report counted") }
             markDone(finished.shard.id)
+            let told = outcome.superseded.map { [$0.agent: $0.lease.epoch] }
+            guard told == rivals.map({ [$0.key: $0.value] }) else { return complain("\(told) are told, not \(rivals)") }
+            // Some hear it at once, some are late.
+            for held in outcome.superseded where Bool.random(using: &random) {
+                agents[held.agent]?.held[held.lease.shard] = nil
+            }
         case .late: if isValid { complain("a good report was dropped") }
         default: complain("\(outcome.verdict)")
         }
@@ -119,13 +131,16 @@ struct SchedulerModel {
     mutating func fail(_ name: AgentID) {
         guard let assignment = heldByBelief(name) else { return }
         let shard = assignment.lease.shard
-        let isValid = shards[shard]?.holder == name && shards[shard]?.epoch == assignment.lease.epoch
+        let isValid = holds(name, assignment.lease)
+        let hasRival = (shards[shard]?.holders.count ?? 0) > 1
         letGo(name, assignment)
         let outcome = scheduler.fail(name, .sample(assignment.lease), now: now)
-        guard outcome.verdict == (isValid ? .requeued : .late) else { return complain("\(outcome.verdict)") }
+        guard outcome.verdict == (!isValid ? .late : hasRival ? .leftToRival : .requeued) else {
+            return complain("\(outcome.verdict)")
+        }
         if isValid {
             shards[shard]?.failedOn.insert(name)
-            release(shard)
+            release(shard, by: name)
         }
         take(outcome.handouts)
     }
@@ -133,9 +148,9 @@ struct SchedulerModel {
     mutating func giveBack(_ name: AgentID) {
         guard let assignment = heldByBelief(name) else { return }
         let shard = assignment.lease.shard
-        let isValid = shards[shard]?.holder == name && shards[shard]?.epoch == assignment.lease.epoch
+        let isValid = holds(name, assignment.lease)
         letGo(name, assignment)
-        if isValid { release(shard, avoiding: [name]) }
+        if isValid { release(shard, by: name, avoiding: [name]) }
         take(scheduler.giveBack(name, assignment.lease, now: now))
     }
 
@@ -144,8 +159,7 @@ struct SchedulerModel {
         guard let (holder, assignment) = past.randomElement(using: &random) else { return }
         let name = Bool.random(using: &random) ? holder : names[Int.random(in: 0..<names.count, using: &random)]
         guard agents[name]?.isConnected == true else { return }
-        let record = shards[assignment.lease.shard]
-        guard record?.holder != name || record?.epoch != assignment.lease.epoch else { return }
+        guard !holds(name, assignment.lease) else { return }
         agents[name]?.isSilent = false
         let outcome =
             Bool.random(using: &random)
@@ -163,9 +177,7 @@ struct SchedulerModel {
             Heartbeat.Progress(lease: $0.lease, bytes: Int64.random(in: -5...300, using: &random), objects: 1)
         }
         let outcome = scheduler.heartbeat(name, reports, now: now)
-        let over = believed.map(\.lease).filter {
-            shards[$0.shard]?.holder != name || shards[$0.shard]?.epoch != $0.epoch
-        }
+        let over = believed.map(\.lease).filter { !holds(name, $0) }
         guard outcome.stale == over else { return complain("stale leases \(outcome.stale), should be \(over)") }
         for lease in outcome.stale { agents[name]?.held[lease.shard] = nil }
         take(outcome.handouts)
@@ -189,13 +201,13 @@ struct SchedulerModel {
         let outcome = scheduler.expire(now: now)
         for expired in outcome.expired {
             let shard = expired.lease.shard
-            guard shards[shard]?.holder == expired.agent, shards[shard]?.epoch == expired.lease.epoch else {
+            guard holds(expired.agent, expired.lease) else {
                 return complain("a lease expired that nobody held")
             }
             agents[expired.agent]?.isSilent = true
-            release(shard)
+            release(shard, by: expired.agent)
         }
         if let deadline = outcome.nextDeadline, deadline <= now { complain("the next deadline is over already") }
-        take(outcome.handouts)
+        take(outcome.handouts, mayTakeOver: true)
     }
 }

@@ -13,7 +13,8 @@ import Testing
         -> ShardScheduler
     {
         var scheduler = ShardScheduler(
-            job: "job", backupName: "nightly", policy: SchedulingPolicy(maximumFailures: maximumFailures))
+            job: "job", backupName: "nightly",
+            policy: SchedulingPolicy(maximumFailures: maximumFailures, takeoverDelay: .seconds(3600)))
         for agent in agents { _ = scheduler.agentJoined(agent, capacity: capacity, now: .start) }
         for id in 0..<shards { _ = scheduler.add(.sample(id), now: .start) }
         return scheduler
@@ -60,6 +61,39 @@ import Testing
     @Test func lanesTakeTurns() {
         var scheduler = scheduler([a], shards: 0, capacity: 10)
         for id in 0..<6 { _ = scheduler.add(.sample(id), lane: id < 4 ? 1 : 2, now: .start) }
+        #expect(scheduler.pull(a, count: 10, now: .start).map(\.assignment.lease.shard) == [0, 4, 1, 5, 2, 3])
+    }
+
+    @Test func agentsWorkInDifferentPlacesOfTheStore() {
+        let agents = (0..<4).map { AgentID("agent-\($0)") }
+        var scheduler = scheduler(agents, shards: 0, capacity: 8)
+        // Three collections; each of four segments of eight shards, one segment after the other.
+        for id in 0..<96 {
+            var shard = Shard.sample(id)
+            let collection = id / 32
+            shard.sourcePrefix = "files/insert_log/\(collection)/\(id / 8)/"
+            _ = scheduler.add(shard, lane: Int64(collection), spreadsKeys: true, now: .start)
+        }
+        var prefixes: [AgentID: [String]] = [:]
+        for _ in 0..<3 {
+            for agent in agents {
+                let handouts = scheduler.pull(agent, count: 1, now: .start)
+                prefixes[agent, default: []] += handouts.map(\.assignment.shard.sourcePrefix)
+            }
+        }
+        // Twelve shards in twelve places: nobody shares a prefix with anybody, and every collection is worked at.
+        let all = prefixes.values.flatMap(\.self)
+        #expect(all.count == 12 && Set(all).count == 12)
+        #expect(prefixes.values.allSatisfy { Set($0.map { $0.split(separator: "/")[2] }).count == 3 })
+    }
+
+    @Test func shardsOfOnePrefixComeOutInOrder() {
+        var scheduler = scheduler([a], shards: 0, capacity: 10)
+        for id in 0..<6 {
+            var shard = Shard.sample(id)
+            shard.sourcePrefix = id < 4 ? "files/1/" : "files/2/"
+            _ = scheduler.add(shard, spreadsKeys: true, now: .start)
+        }
         #expect(scheduler.pull(a, count: 10, now: .start).map(\.assignment.lease.shard) == [0, 4, 1, 5, 2, 3])
     }
 

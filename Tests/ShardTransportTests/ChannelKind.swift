@@ -7,6 +7,7 @@ import Synchronization
 enum ChannelKind: String, CaseIterable, CustomStringConvertible {
     case inProcess
     case tcp
+    case tls
 
     var description: String { rawValue }
 
@@ -19,9 +20,13 @@ enum ChannelKind: String, CaseIterable, CustomStringConvertible {
                 coordinator.close()
             }
             try await body(agent, coordinator)
-        case .tcp:
-            let listener = try await AgentListener(HostAndPort(host: "127.0.0.1", port: 0))
-            let agent = try await dialCoordinator(listener.localAddress)
+        case .tcp, .tls:
+            let (ours, theirs) =
+                self == .tls
+                ? (try Certificates.shared.coordinator(clients: "ours"), try Certificates.shared.agent("ours-a1"))
+                : (nil, nil)
+            let listener = try await AgentListener(HostAndPort(host: "127.0.0.1", port: 0), tls: ours)
+            let agent = try await dialCoordinator(listener.localAddress, tls: theirs)
             defer { agent.close() }
             let coordinator = try await listener.nextConnection()
             defer { coordinator.close() }

@@ -11,7 +11,8 @@ import Testing
         StoreDescription(storage: .backup, provider: "minio", bucket: "b", root: "backup"),
     ]
     private static let expected = ExpectedProbe(
-        probe: .init(storage: .backup, key: "backup/probe"), value: "random content")
+        probe: .init(storage: .backup, key: "backup/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788"),
+        value: "random content")
 
     private struct Ends {
         var agent: Result<Accepted, any Error>
@@ -90,7 +91,9 @@ import Testing
     func anAgentThatSeesAnotherObjectHearsWhy(kind: ChannelKind) async throws {
         try await kind.withPair { agent, coordinator in
             let ends = try await HandshakeTests.shake(agent, coordinator, found: "other content")
-            #expect(ends.agentFailure?.message.contains("sees another object at backup/probe") == true)
+            #expect(
+                ends.agentFailure?.message.contains(
+                    "sees another object at backup/milvus_backup_probe_00aa11bb22cc33dd44ee55ff66007788") == true)
         }
     }
 

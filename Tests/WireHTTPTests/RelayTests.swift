@@ -75,6 +75,65 @@ import Testing
         #expect(received.all.first?.count == 1_000_000)
     }
 
+    // MARK: Limits
+
+    @Test(arguments: [RelayPath.unseen, .checksummed])
+    func aThrottleIsKeptTo(path: RelayPath) async throws {
+        let body = pattern(600_000)
+        let received = Received()
+        let (source, destination) = (RelayBench.server(of: body), received.server())
+        let throttle = Throttle(rate: 2_000_000)
+        let start = ContinuousClock.now
+        try await forEachInParallel(0..<2, limit: 2) { _ in
+            _ = try await bench.relay(
+                bench.request(from: source, to: destination, length: body.count, path: path) {
+                    $0.throttle = throttle
+                })
+        }
+        #expect(received.all == [body, body])
+        // What came along with the head is paid for, too.
+        #expect(ContinuousClock.now - start >= .milliseconds(580))
+    }
+
+    /// And waiting for it is no stall.
+    @Test func aNewLimitIsHeededByARelayUnderWay() async throws {
+        let body = pattern(600_000)
+        let received = Received()
+        let (source, destination) = (RelayBench.server(of: body), received.server())
+        let throttle = Throttle(rate: 1)
+        let meter = RelayMeter()
+        let task = Task {
+            try await bench.relay(
+                bench.request(from: source, to: destination, length: body.count, meter: meter) {
+                    $0.throttle = throttle
+                    $0.source.stallTimeout = .milliseconds(300)
+                    $0.destination.stallTimeout = .milliseconds(300)
+                })
+        }
+        try await Task.sleep(for: .milliseconds(800))
+        let pulse = meter.pulse
+        #expect(await eventually { meter.pulse > pulse }, "who watches from outside sees that it is held back")
+        #expect(meter.bytes < 600_000)
+        throttle.setRate(nil)
+        _ = try await task.value
+        #expect(received.all == [body])
+    }
+
+    @Test func whatIsHeldBackCanBeCanceled() async throws {
+        let (source, destination) = (RelayBench.server(of: pattern(600_000)), Received().server())
+        let meter = RelayMeter()
+        let task = Task {
+            try await bench.relay(
+                bench.request(from: source, to: destination, length: 600_000, meter: meter) {
+                    $0.throttle = Throttle(rate: 1)
+                })
+        }
+        #expect(await eventually { source.connectionCount == 1 })
+        task.cancel()
+        #expect(await failure { _ = try await task.value }?.code == .canceled)
+        #expect(await eventually { source.openConnections == 0 && destination.openConnections == 0 })
+    }
+
     // MARK: Requests
 
     @Test func requestsGoOutAsTheyWereMade() async throws {

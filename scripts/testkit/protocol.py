@@ -141,14 +141,14 @@ class FakeCoordinator(Peer):
         self.address = f"{host}:{self._listener.getsockname()[1]}"
         super().__init__(self._listener)
 
-    def accept(self):
-        """Waits for the agent and takes it in."""
+    def accept(self, probes=()):
+        """Waits for the agent, lets it answer these probes and takes it in."""
         self.socket, _ = self._listener.accept()
         self._listener.close()
         hello = self.expect(HELLO)
         self.send(CHALLENGE, {"version": 1, "nonce": secrets.token_hex(32), "proof": ""})
         self.expect(PROOF)
-        self.send(PROBES, {"stores": store_descriptions(self._values), "probes": []})
+        self.send(PROBES, {"stores": store_descriptions(self._values), "probes": list(probes)})
         self.expect(PROBE_ANSWERS)
         self.send(ACCEPTED, {"heartbeatMilliseconds": 1000, "leaseMilliseconds": 60000})
         return hello

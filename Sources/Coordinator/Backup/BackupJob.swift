@@ -42,12 +42,20 @@ struct BackupJob: Sendable {
 
     /// What the run before has copied. It is over, and its name is claimed.
     private func takeOver() async throws -> FinishedObjects {
-        for upload in try await metadata.store.listMultipartUploads(prefix: paths.directory) {
-            try await metadata.store.abortMultipartUpload(upload.key, uploadID: upload.uploadID)
-        }
+        try await metadata.store.abortUploads(below: paths.directory)
         let finished = try await FinishedObjects.read(from: metadata.store, paths: paths, logger: logger)
         logger.info("going on with a backup", ["name": request.name, "copied before": finished.count])
         return finished
+    }
+
+    /// Everything is copied: agents that were lost, or slower than another, may have left uploads in parts behind.
+    private func cleanUp(after dispatcher: Dispatcher) async {
+        guard await dispatcher.abandonedLeases(of: context.id) > 0 else { return }
+        do {
+            try await metadata.store.abortUploads(below: paths.directory)
+        } catch {
+            logger.warn("uploads in parts may be left behind", ["error": BackupError(wrapping: error)])
+        }
     }
 
     private var paths: BackupPaths { BackupPaths(root: metadata.backupRoot, name: request.name) }
@@ -111,6 +119,7 @@ struct BackupJob: Sendable {
             journal: journal)
         backup.collections = try await collect(selection.collections, server: server, copying, into: &backup)
         backup.size = backup.collections.reduce(0) { $0 + $1.size }
+        await cleanUp(after: dispatcher)
         if request.includesRBAC {
             backup.rbac = RBACMetadata(try await timer.measureMilvus(.describe) { try await milvus.backUpRBAC() })
         }
@@ -118,13 +127,37 @@ struct BackupJob: Sendable {
         let finished = backup
         try await journal.claim.check()
         if request.resumes { try await removeWhatDoesNotBelong(to: finished) }
+        let manifest = try await timer.measure(.writeMetadata) { try await journal.writeManifest(of: finished) }
+        if let depth = request.verification { try await verify(finished, manifest, depth, dispatcher, journal) }
         try await timer.measure(.writeMetadata) {
             try await journal.claim.check()
-            try await journal.writeManifest(of: finished)
             try await metadata.write(finished, milvusRoot: context.configuration.milvus.storage.rootPath)
             try await journal.remove()
         }
         return finished
+    }
+
+    /// Compares what was written with what was to be written, before anybody takes it for a backup.
+    private func verify(
+        _ backup: BackupInfo, _ manifest: (stored: StoredManifest, etag: String), _ depth: VerificationReport.Depth,
+        _ dispatcher: Dispatcher, _ journal: BackupJournal
+    ) async throws {
+        let comparison = try await onDedicatedThread { [paths] in
+            let report = VerificationReport(backup: backup.name, depth: depth)
+            return try BackupComparison.reading(manifest.stored, backup, paths: paths, report: report)
+        }
+        try await timer.measure(.verify) { try await comparison.list(metadata.store) }
+        if depth == .deep {
+            let isMD5 = try ETagShape.isMD5(manifest.etag, of: manifest.stored.bytes ?? [])
+            try await comparison.readAll(context, dispatcher, etagsAreMD5: isMD5)
+        }
+        let report = try await onDedicatedThread { comparison.finish() }
+        let hint = "--resume copies all of it again"
+        let bucket = metadata.store.identity.bucket
+        guard let error = report.failure(directory: paths.directory, bucket: bucket, hint: hint) else { return }
+        // What is damaged must not be taken for done.
+        try await journal.discard()
+        throw error
     }
 
     /// Segments that an earlier run has copied, and that compaction has replaced since.

@@ -25,6 +25,8 @@ struct BackupRequest: Sendable {
     var resumes = false
     /// Whether collections that are dropped meanwhile are left out.
     var skipsMissing = false
+    /// How the copies are compared once more before the backup counts as complete; nil for not at all.
+    var verification: VerificationReport.Depth?
     /// Whether users, roles and rights are recorded.
     var includesRBAC = false
 }

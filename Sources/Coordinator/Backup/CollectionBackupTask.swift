@@ -97,7 +97,8 @@ struct CollectionBackupTask: Sendable {
         let (journal, paths, copies) = (journal, backupPaths, plan)
         try await timer.measure(.copy) {
             try await dispatcher.copy(
-                copies.shards(of: planned), job: context.id, lane: planned.collectionID, survivesMissing: true,
+                copies.shards(of: planned), job: context.id, lane: planned.collectionID, spreadsKeys: true,
+                survivesMissing: true,
                 onFinished: { shard in
                     journal.add(shard)
                     finished.add(shard.shard, in: paths)
@@ -116,9 +117,12 @@ struct CollectionBackupTask: Sendable {
     private func removeCopies(of segments: [SegmentBackup]) async throws {
         journal.replaced()
         var keys: [String] = []
-        for copy in plannedCopies(of: segments, keys: { [backupPaths] kind, log, segment in
-            ("", backupPaths.binlogRoot + backupPaths.relativePath(kind, log, of: segment))
-        }) {
+        for copy in plannedCopies(
+            of: segments,
+            keys: { [backupPaths] kind, log, segment in
+                ("", backupPaths.binlogRoot + backupPaths.relativePath(kind, log, of: segment))
+            })
+        {
             keys.append(copy.destination)
             if keys.count == 1000 {
                 try await context.stores.backup.delete(keys)
@@ -146,7 +150,8 @@ struct CollectionBackupTask: Sendable {
                 .notFound, "collection \(name) was dropped while it was backed up",
                 hint: "--skip-missing leaves out what is dropped meanwhile")
             guard skipsMissing else { throw dropped }
-            context.logger.warn("a collection was dropped while it was backed up, and is left out", ["collection": name])
+            context.logger.warn(
+                "a collection was dropped while it was backed up, and is left out", ["collection": name])
             context.monitor.finish(name, failure: BackupError(.notFound, "dropped while it was backed up; left out"))
             if id != 0 {
                 journal.replaced()

@@ -1,3 +1,4 @@
+import CommandLineInterface
 import JSON
 import Support
 
@@ -7,6 +8,8 @@ struct CommandResult: Sendable {
     var text: String
     /// The same as the value of one JSON document.
     var json: @Sendable (inout JSONWriter) throws -> Void
+    /// What the program ends with.
+    var exitCode = ExitCode.success
     /// Whether there is nothing left to be printed.
     var isPrinted = false
     /// What has gone wrong, when there is something to say besides; it is in ``json`` as well.

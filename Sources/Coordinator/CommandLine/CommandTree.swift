@@ -10,12 +10,14 @@ enum CommandTree {
         case ["list"]: ListCommand()
         case ["get"]: GetCommand()
         case ["delete"]: DeleteCommand()
+        case ["verify"]: VerifyCommand()
         case ["l0compact"]: L0CompactCommand()
         case ["migrate"]: MigrateCommand()
         case ["check"]: CheckCommand()
         case ["server"]: ServerCommand()
         case ["config", "show"]: ConfigShowCommand()
         case ["config", "migrate"]: ConfigMigrateCommand()
+        case ["certs"]: CertsCommand()
         case ["completion"]: CompletionCommand()
         case ["version"]: VersionCommand()
         default: nil
@@ -34,7 +36,7 @@ enum CommandTree {
             configuration names.
 
             Results go to standard output, log lines to standard error. The exit status is 0 when all went well, 1 when \
-            it did not, 2 for a wrong call or configuration, 130 after an interruption.
+            it did not, 2 for a wrong call or configuration, 3 for a damaged backup (verify), 130 after an interruption.
             """,
         options: [
             Option(
@@ -52,7 +54,8 @@ enum CommandTree {
                 "milvus-backup restore -n nightly --suffix _bak --rebuild_index", "restore beside what is there"),
         ],
         subcommands: [
-            create, restore, list, get, delete, check, server, config, l0compact, migrate, completion, version,
+            create, restore, list, get, delete, verify, check, server, config, certs, l0compact, migrate, completion,
+            version,
         ])
 
     private static let name = Option("name", short: "n", placeholder: "NAME", help: "The backup's name.")
@@ -62,8 +65,9 @@ enum CommandTree {
         help: "Let a running server do it, as in http://10.0.0.1:8080. Environment: MILVUS_BACKUP_SERVER, and "
             + "MILVUS_BACKUP_API_TOKEN for its token.")
 
+    private static let dryRun = Option.flag("dry-run", help: "Say what would be copied, and change nothing.")
+
     private static let workers = [
-        Option.flag("dry-run", help: "Say what would be copied, and change nothing."),
         Option(
             "listen", placeholder: "HOST:PORT",
             help: "Let agents connect to this address and do all the copying. Any address but a loopback one needs a "
@@ -72,6 +76,11 @@ enum CommandTree {
             "min-agents", placeholder: "N",
             help: "With --listen: wait for this many agents before the work begins; more may join at any time.",
             defaultValue: "0"),
+        Option(
+            "bandwidth", placeholder: "RATE",
+            help: "The most that all the copying may move in a second, over all agents, as in 100MiB. Copies that the "
+                + "store makes by itself do not count. Configuration: transfer.bandwidth."),
+        .flag("verbose", short: "v", help: "Show the rate of every agent in the live line, too."),
     ]
 
     private static let create = Command(
@@ -106,6 +115,11 @@ enum CommandTree {
             .flag(
                 "resume",
                 help: "Go on with a backup that was interrupted or has failed: what is copied is not copied again."),
+            Option(
+                "verify", placeholder: "HOW",
+                help:
+                    "Compare the copies once more before the backup counts as complete: quick (sizes and ETags of a "
+                    + "listing) or deep (read all of it back). Without it keys and sizes are compared."),
             .flag(
                 "skip-missing",
                 help: "Leave out collections that are dropped while the backup is made. Without it that is an error."),
@@ -128,7 +142,7 @@ enum CommandTree {
             .flag(
                 "backup_index_extra", help: "Record what only etcd knows of indexes. Not supported yet.",
                 isHidden: true),
-        ] + workers + [remote],
+        ] + [dryRun] + workers + [remote],
         examples: [
             Command.Example("milvus-backup create -n nightly --filter 'shop.*,users'", "a database and a collection"),
             Command.Example(
@@ -140,7 +154,7 @@ enum CommandTree {
         summary: "Restore a backup.",
         discussion: """
             Creates the collections of a backup anew, in the same or another Milvus, and imports their data. Before \
-            anything is changed the backup is looked through: every object must be there with its size, and no \
+            anything is changed the backup is compared with its manifest: every object must be there, and no \
             collection of the same name may be there. Restored collections are not loaded, and have indexes only with \
             --rebuild_index.
             """,
@@ -176,6 +190,7 @@ enum CommandTree {
                 "resume", placeholder: "ID",
                 help: "Go on with a restore whose process was killed: its id is in the log of its beginning. With the "
                     + "options it was begun with."),
+            .flag("skip-verify", help: "Restore what is there of a damaged backup."),
             .flag("skip-aliases", help: "Do not make the recorded aliases."),
             .flag("load", help: "Load the collections that were loaded when they were backed up."),
             .flag(
@@ -187,7 +202,7 @@ enum CommandTree {
                 help: "Let Milvus import many segments in one job, over REST. Milvus before 2.4 imports one by one."),
             Option("source_cluster_id", placeholder: "ID", help: "Of restore secondary.", isHidden: true),
             Option("target_cluster_id", placeholder: "ID", help: "Of restore secondary.", isHidden: true),
-        ] + workers + [remote],
+        ] + [dryRun] + workers + [remote],
         arguments: [
             Argument("secondary", help: "Restore into a replica of the cluster. Not supported yet.", isOptional: true)
         ],
@@ -202,12 +217,13 @@ enum CommandTree {
         summary: "List the backups.",
         discussion: """
             Lists the names of all finished backups. A warning names each directory below the backup root that is no \
-            finished backup, such as one that is still being made or was interrupted.
+            finished backup, such as one that is still being made or was interrupted; --all tells what is known of them.
             """,
         options: [
             Option(
                 "collection", short: "c", placeholder: "NAME",
-                help: "Only backups that have this collection: coll in any database, or db.coll."), remote,
+                help: "Only backups that have this collection: coll in any database, or db.coll."),
+            .flag("all", help: "Also the backups that are not finished: their state, who made them, and when."), remote,
         ])
 
     private static let get = Command(
@@ -222,6 +238,32 @@ enum CommandTree {
         summary: "Delete a backup.",
         discussion: "Deletes a backup with all its data, also one that was not finished. It does not ask.",
         options: [name, remote])
+
+    private static let verify = Command(
+        "verify",
+        summary: "Compare a stored backup with its manifest.",
+        discussion: """
+            Looks whether everything a backup should have is there and as it was written, and whether its metadata files \
+            can be read and agree. By itself that is a listing: sizes and ETags. With --deep all bytes are read, by this \
+            process or by agents (--listen), and compared with the recorded checksums, or with the MD5 that the ETags stand \
+            for. Milvus is not asked.
+
+            Names what is missing, what has changed, and logs that do not belong to the backup. The exit status is 0 for a \
+            sound backup, 3 for a damaged one, and 1 when it could not be looked at.
+            """,
+        options: [
+            name,
+            .flag("deep", help: "Read all bytes, and not the listing alone."),
+            .flag(
+                "write-manifest",
+                help: "Give a sound backup that has no manifest, or an unreadable one, a new one; with --deep with the "
+                    + "checksums of what was read. Backups of the original tool have none."),
+        ] + workers + [remote],
+        examples: [
+            Command.Example("milvus-backup verify -n nightly", "is everything there"),
+            Command.Example(
+                "milvus-backup verify -n nightly --deep --listen 10.0.0.1:9200 --min-agents 4", "let four agents read"),
+        ])
 
     private static let check = Command(
         "check",
@@ -270,6 +312,34 @@ enum CommandTree {
                     .flag("force", help: "Replace the file if it is there."),
                     .flag("strict", help: "Fail when there is something to be looked at."),
                 ]),
+        ])
+
+    private static let certs = Command(
+        "certs",
+        summary: "Make certificates for TLS between coordinator and agents.",
+        discussion: """
+            Makes an authority for a cluster, and with it a certificate for the coordinator and one for each agent, each \
+            with its key; and prints the lines of configuration that use them. Where there is an authority already \
+            (ca.crt, ca.key), it signs: so one more agent joins. Nothing that is there is replaced; keys are readable by \
+            their owner alone.
+            """,
+        options: [
+            Option("out", short: "o", placeholder: "DIR", help: "Where to put them; made if it is not there."),
+            Option(
+                "hosts", placeholder: "LIST",
+                help: "The names and addresses by which agents reach the coordinator, separated by commas."),
+            Option(
+                "agents", placeholder: "LIST",
+                help: "The agents' names (agent.name), separated by commas."),
+            Option(
+                "days", placeholder: "N", help: "How long the certificates hold; the authority holds for ten years.",
+                defaultValue: "825"),
+        ],
+        examples: [
+            Command.Example(
+                "milvus-backup certs --out certs --hosts 10.0.0.1 --agents n1,n2",
+                "for a coordinator and two agents"),
+            Command.Example("milvus-backup certs --out certs --agents n3", "one more agent"),
         ])
 
     private static let l0compact = Command(

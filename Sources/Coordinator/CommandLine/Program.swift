@@ -11,9 +11,7 @@ struct Program: Sendable {
     /// Results go to standard output, everything else to standard error.
     func run() async -> ExitCode {
         do {
-            guard let failure = try await runCommand() else { return .success }
-            writeAll("Error: \(failure.description)\n", to: STDERR_FILENO)
-            return ExitCode(failure)
+            return try await runCommand()
         } catch {
             // Whatever a call that was cut off says of it: the user knows why.
             let failure = Task.isCancelled ? BackupError(.canceled, "canceled") : BackupError(wrapping: error)
@@ -24,14 +22,15 @@ struct Program: Sendable {
         }
     }
 
-    /// - Returns: what has gone wrong in a command that had something to say all the same.
-    private func runCommand() async throws -> BackupError? {
+    private func runCommand() async throws -> ExitCode {
         if arguments == ["--version"] {
             print(VersionCommand.text)
-            return nil
+            return .success
         }
         switch try CommandTree.root.parse(arguments, width: Terminal.width(of: STDOUT_FILENO)) {
-        case .help(let text): print(text)
+        case .help(let text):
+            print(text)
+            return .success
         case .run(let invocation):
             guard let command = CommandTree.implementation(of: invocation.path) else {
                 throw BackupError(.usage, "no command given", hint: "\"milvus-backup help\" lists the commands")
@@ -45,14 +44,17 @@ struct Program: Sendable {
             if !result.isPrinted, !result.text.isEmpty || invocation.flag("json") {
                 print(invocation.flag("json") ? try result.document() : result.text)
             }
-            return result.failure
+            guard let failure = result.failure else { return result.exitCode }
+            writeAll("Error: \(failure.description)\n", to: STDERR_FILENO)
+            return ExitCode(failure)
         }
-        return nil
     }
 
     /// Commands that a server can carry out, when there is one. No configuration is needed for that.
     private func remoteCommand(_ invocation: Invocation) throws(BackupError) -> RemoteCommand? {
-        guard [["create"], ["restore"], ["list"], ["get"], ["delete"]].contains(invocation.path) else { return nil }
+        guard [["create"], ["restore"], ["list"], ["get"], ["delete"], ["verify"]].contains(invocation.path) else {
+            return nil
+        }
         let variables = processEnvironment()
         let address = invocation.text("server") ?? variables["MILVUS_BACKUP_SERVER"] ?? ""
         guard !address.isEmpty else { return nil }
@@ -70,8 +72,16 @@ struct Program: Sendable {
         guard command.needsConfiguration else {
             return CommandEnvironment(configuration: Configuration(), logger: .silent, liveLine: nil)
         }
-        let (configuration, warnings) = try Configuration.load(
+        var (configuration, warnings) = try Configuration.load(
             path: invocation.text("config"), overrides: invocation.texts("set"), environment: processEnvironment())
+        // An option of those commands that copy.
+        if [["create"], ["restore"]].contains(invocation.path), let text = invocation.text("bandwidth") {
+            do throws(BackupError) {
+                configuration.transfer.bandwidth = try TransferSettings.bandwidth(text)
+            } catch {
+                throw BackupError(.usage, "--\(error.message)")
+            }
+        }
         let liveLine = Terminal.isInteractive(STDERR_FILENO) ? LiveLine() : nil
         let logger = try makeLogger(configuration.log, liveLine)
         for warning in invocation.warnings + warnings { logger.warn(warning) }

@@ -10,7 +10,8 @@ struct CreateCommand: CommandImplementation {
         let request = try BackupRequest(invocation)
         let context = JobContext(
             id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: PhaseTimer(),
-            workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine)
+            workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine,
+            isVerbose: invocation.flag("verbose"))
         let job = BackupJob(request: request, context: context)
         if invocation.flag("dry-run") { return try await job.estimate().result }
         let outcome = try await job.run()
@@ -46,6 +47,7 @@ extension BackupRequest {
         resumes = invocation.flag("resume")
         if resumes, name.isEmpty { throw BackupError(.usage, "--resume needs the name of the backup: -n NAME") }
         skipsMissing = invocation.flag("skip-missing")
+        verification = try Self.verification(invocation.text("verify") ?? "")
         includesRBAC = invocation.flag("rbac")
         try BackupRequest.checkFormat(invocation.text("format") ?? "")
         guard !invocation.flag("backup_index_extra") else {
@@ -68,6 +70,15 @@ extension BackupRequest {
 }
 
 extension BackupRequest {
+    /// - Throws: `usage` for a word that says nothing.
+    static func verification(_ text: String) throws(BackupError) -> VerificationReport.Depth? {
+        guard !text.isEmpty else { return nil }
+        guard let depth = VerificationReport.Depth(rawValue: text) else {
+            throw BackupError(.usage, "invalid verify \(text.escapingControlCharacters), only support quick, deep")
+        }
+        return depth
+    }
+
     /// - Throws: `unsupported` for the format of Milvus 3, `usage` for a word that is no format.
     static func checkFormat(_ text: String) throws(BackupError) {
         switch text {

@@ -10,8 +10,10 @@ struct RestoreCommand: CommandImplementation {
         try refuseArguments(invocation.arguments)
         let request = try RestoreRequest(invocation)
         let context = JobContext(
-            id: request.resumes ? invocation.text("resume") ?? "" : UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: PhaseTimer(),
-            workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine)
+            id: invocation.text("resume") ?? UUID().uuidString.lowercased(), services: try environment.makeServices(),
+            timer: PhaseTimer(),
+            workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine,
+            isVerbose: invocation.flag("verbose"))
         let job = RestoreJob(request: request, context: context)
         if invocation.flag("dry-run") { return try await job.estimate().result }
         let outcome = try await job.run()
@@ -62,6 +64,7 @@ extension RestoreRequest {
         dropsExistingIndexes = invocation.flag("drop_exist_index")
         skipsCreation = invocation.flag("skip_create_collection")
         metaOnly = invocation.flag("meta_only")
+        skipsVerification = invocation.flag("skip-verify")
         restoresAliases = !invocation.flag("skip-aliases")
         loads = invocation.flag("load")
         restoresRBAC = invocation.flag("rbac")

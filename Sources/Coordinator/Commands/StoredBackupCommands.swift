@@ -17,14 +17,26 @@ struct ListCommand: CommandImplementation {
             there = try await having(collection, there, metadata, environment.logger)
             unfinished = []
         }
-        for name in unfinished {
-            environment.logger.warn("\(name) is no finished backup; delete removes what is there")
-        }
         let (shown, others) = (there, unfinished)
-        return CommandResult(([">> Backups:"] + shown).joined(separator: "\n")) { writer in
+        var lines = [">> Backups:"] + shown
+        var details: [UnfinishedBackup] = []
+        if invocation.flag("all") {
+            details = try await mapInParallel(others, limit: 32) { try await UnfinishedBackup($0, metadata) }
+            lines += [">> Unfinished:"] + details.map(\.line)
+        } else {
+            for name in unfinished {
+                environment.logger.warn("\(name) is no finished backup; delete removes what is there")
+            }
+        }
+        let unfinishedBackups = details
+        return CommandResult(lines.joined(separator: "\n")) { writer in
             try writer.object { writer in
                 try writer.member("backups") { try $0.array(shown) { try $0.string($1) } }
                 try writer.memberIfSet("unfinished", others)
+                guard invocation.flag("all") else { return }
+                try writer.member("unfinished_backups") { writer in
+                    try writer.array(unfinishedBackups) { try $1.write(to: &$0) }
+                }
             }
         }
     }
@@ -42,6 +54,47 @@ struct ListCommand: CommandImplementation {
                 return nil
             }
         }.compactMap { $0 }
+    }
+}
+
+/// A directory below the backup root that is no finished backup, and what its record tells of it.
+private struct UnfinishedBackup: Sendable {
+    let name: String
+    /// Nil when nobody has left one.
+    let record: JobRecord?
+
+    init(_ name: String, _ metadata: MetadataStore) async throws {
+        self.name = name
+        let key = BackupPaths(root: metadata.backupRoot, name: name).claim
+        do {
+            record = try await JobRecord.read(from: metadata.store, key: key)
+        } catch let error as BackupError where error.code == .corrupted {
+            record = nil
+        }
+    }
+
+    /// `failed`; `unfinished` where a process is at work or has died; `unknown`.
+    private var state: String { record.map { $0.failure.isEmpty ? "unfinished" : "failed" } ?? "unknown" }
+
+    var line: String {
+        let text = record.map { record in
+            let origin = "begun at \(Timestamp(seconds: record.start).iso8601) on \(record.host)"
+            return record.failure.isEmpty
+                ? "\(origin), not finished: at work, or interrupted" : "\(origin), failed: \(record.failure)"
+        }
+        return "\(name): \(text ?? "nothing is known of it")".escapingControlCharacters
+    }
+
+    func write(to writer: inout JSONWriter) throws {
+        try writer.object { writer in
+            try writer.member("name", name)
+            try writer.member("state", state)
+            guard let record else { return }
+            try writer.memberIfSet("id", record.id)
+            try writer.memberIfSet("host", record.host)
+            try writer.memberIfSet("start_time", record.start)
+            try writer.memberIfSet("failure", record.failure)
+        }
     }
 }
 

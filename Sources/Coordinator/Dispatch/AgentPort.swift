@@ -5,6 +5,7 @@ import ObjectStorage
 import ShardProtocol
 import ShardTransport
 import Support
+import TLS
 
 /// The port where agents dial in: every connection is led through the handshake, and whoever passes it works.
 struct AgentPort: Sendable {
@@ -13,8 +14,8 @@ struct AgentPort: Sendable {
     private let probes: StoreProbes
     private let accepting: Task<Void, Never>
 
-    /// - Throws: `configuration` when the address can be reached from elsewhere and there is no token; `unavailable` when
-    ///   the port is taken.
+    /// - Throws: `configuration` when the address can be reached from elsewhere and there is no token, or a file for TLS
+    ///   cannot be used; `unavailable` when the port is taken.
     static func open(_ address: HostPort, dispatcher: Dispatcher, services: Services) async throws -> AgentPort {
         let settings = services.configuration.coordinator
         guard address.isLoopback || !settings.token.isEmpty else {
@@ -26,9 +27,15 @@ struct AgentPort: Sendable {
         let logger = services.logger.labeled("agents")
         let probes = StoreProbes(services: services)
         let policy = HandshakePolicy(
-            stores: services.equipment.descriptions, heartbeat: settings.heartbeat, lease: settings.lease)
-        let listener = try await AgentListener(HostAndPort(address), logger: logger)
-        logger.info("listening for agents", ["address": listener.localAddress])
+            stores: services.equipment.descriptions, heartbeat: settings.heartbeat, lease: settings.lease,
+            allowedAgents: settings.allowedAgents)
+        let tls = try securing(settings.tls)
+        let listener = try await AgentListener(HostAndPort(address), tls: tls, logger: logger)
+        logger.info(
+            "listening for agents",
+            tls == nil
+                ? ["address": listener.localAddress] : ["address": listener.localAddress, "tls": name(of: tls)])
+        warn(tls, address, logger)
         let accepting = Task {
             // Handshakes go on side by side: one that says nothing holds up nobody.
             await withDiscardingTaskGroup { group in
@@ -44,6 +51,31 @@ struct AgentPort: Sendable {
         }
         return AgentPort(
             address: listener.localAddress, listener: listener, probes: probes, accepting: accepting)
+    }
+
+    /// nil when no certificate is configured.
+    private static func securing(_ settings: PeerTLSSettings) throws(BackupError) -> TLSContext? {
+        guard !settings.certificatePath.isEmpty else { return nil }
+        return try .coordinator(
+            TLSFiles(
+                section: "coordinator.tls", certificate: settings.certificatePath, key: settings.keyPath,
+                authorities: settings.authorityPath))
+    }
+
+    private static func name(of tls: TLSContext?) -> String {
+        tls?.role == .coordinator(asksForCertificates: true) ? "mutual" : "on"
+    }
+
+    private static func warn(_ tls: TLSContext?, _ address: HostPort, _ logger: Logger) {
+        if tls == nil, !address.isLoopback {
+            logger.warn(
+                "connections of agents are not encrypted: who is on the network between can read object names and change "
+                    + "what is copied; set coordinator.tls.certPath and agent.tls.caPath (\"milvus-backup certs\" makes "
+                    + "the files)")
+        }
+        if let days = tls?.daysLeft, days < 30 {
+            logger.warn(TLSContext.expiryWarning("coordinator.tls.certPath", days))
+        }
     }
 
     private static func welcome(

@@ -38,7 +38,8 @@ struct DispatchedJob {
     ///   - onFinished: told of every shard that is done.
     ///   - onBytes: told of bytes that have been copied since it was told last.
     mutating func openBatch(
-        survivesMissing: Bool, onFinished: @escaping @Sendable (FinishedShard) -> Void, onBytes: @escaping @Sendable (Int64) -> Void
+        survivesMissing: Bool, onFinished: @escaping @Sendable (FinishedShard) -> Void,
+        onBytes: @escaping @Sendable (Int64) -> Void
     ) -> Int {
         defer { nextBatch += 1 }
         batches[nextBatch] = Batch(survivesMissing: survivesMissing, onFinished: onFinished, onBytes: onBytes)

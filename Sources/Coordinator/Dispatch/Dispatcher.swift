@@ -13,6 +13,8 @@ actor Dispatcher {
         var policy = SchedulingPolicy()
         /// Shards of one job that are in memory at a time, at least; more when there are many agents.
         var window = 32
+        /// What all workers together may use.
+        var limits = LimitSetting()
 
         init() {}
     }
@@ -21,6 +23,7 @@ actor Dispatcher {
     private let logger: Logger
     private var jobs: [String: DispatchedJob] = [:]
     private var workers: [AgentID: ConnectedWorker] = [:]
+    private var shares: LimitShares
     private var nextConnection = 1
     private var ticker: Task<Void, Never>?
     private var isShuttingDown = false
@@ -29,6 +32,7 @@ actor Dispatcher {
     init(settings: Settings = Settings(), logger: Logger) {
         self.settings = settings
         self.logger = logger
+        shares = LimitShares(total: settings.limits.value)
     }
 
     // MARK: Jobs
@@ -69,13 +73,15 @@ actor Dispatcher {
     ///
     /// - Parameters:
     ///   - lane: shards of one lane go out in order, the lanes take turns.
+    ///   - spreadsKeys: whether shards of a lane take turns by their prefixes instead.
     ///   - survivesMissing: whether the job goes on when an object is not there: then this call ends with `notFound` when the
     ///     shards that were handed out are done.
     ///   - onFinished: told of every shard that is done.
     ///   - onBytes: told of bytes that have been copied, also of shards that are not done, since it was told last.
     /// - Throws: ``BackupError`` that names the object that could not be copied and says why; the job is over then.
     func copy(
-        _ shards: sending some Sequence<Shard>, job: String, lane: Int64, survivesMissing: Bool = false,
+        _ shards: sending some Sequence<Shard>, job: String, lane: Int64, spreadsKeys: Bool = false,
+        survivesMissing: Bool = false,
         onFinished: @escaping @Sendable (FinishedShard) -> Void = { _ in },
         onBytes: @escaping @Sendable (Int64) -> Void = { _ in }
     ) async throws {
@@ -88,7 +94,7 @@ actor Dispatcher {
             for shard in shards {
                 try await waitForRoom(job)
                 if jobs[job]?.hasGivenUp(batch) ?? false { break }
-                submit(shard, batch, job, lane)
+                submit(shard, batch, job, lane, spreadsKeys)
             }
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 if jobs[job] == nil {
@@ -113,9 +119,9 @@ actor Dispatcher {
         }
     }
 
-    private func submit(_ shard: Shard, _ batch: Int, _ job: String, _ lane: Int64) {
+    private func submit(_ shard: Shard, _ batch: Int, _ job: String, _ lane: Int64, _ spreadsKeys: Bool) {
         guard let numbered = jobs[job]?.number(shard, batch: batch) else { return }
-        send(jobs[job]?.scheduler.add(numbered, lane: lane, now: .now) ?? [])
+        send(jobs[job]?.scheduler.add(numbered, lane: lane, spreadsKeys: spreadsKeys, now: .now) ?? [])
     }
 
     private func fail(job: String, _ error: BackupError) {
@@ -144,6 +150,9 @@ actor Dispatcher {
 
     /// What every agent has done for a job, by name.
     func shares(of job: String) -> [AgentProgress] { jobs[job]?.scheduler.agents ?? [] }
+
+    /// Leases of a job that ended without a word of their agent, or were still held when another agent was done.
+    func abandonedLeases(of job: String) -> Int { jobs[job]?.scheduler.abandonedLeases ?? 0 }
 
     // MARK: Workers
 
@@ -184,6 +193,7 @@ actor Dispatcher {
             number += 1
         }
         workers[agent]?.cutOff()
+        shares.forget(agent)
         workers[agent] = ConnectedWorker(
             connection: nextConnection, instance: instance, capacity: capacity, reach: reach, channel: channel,
             logger: logger)
@@ -200,6 +210,7 @@ actor Dispatcher {
     private func leave(_ agent: AgentID, _ worker: ConnectedWorker, why: String) {
         guard workers[agent]?.connection == worker.connection else { return }
         workers[agent] = nil
+        shares.forget(agent)
         var lost = 0
         for job in jobs.keys {
             let before = jobs[job]?.scheduler.agents.first { $0.agent == agent }?.losses ?? 0
@@ -278,6 +289,7 @@ actor Dispatcher {
 
     private func settle(_ outcome: ReportOutcome, _ agent: AgentID, _ lease: Lease) {
         send(outcome.handouts)
+        cancel(outcome.superseded, reason: "another agent was faster")
         switch outcome.verdict {
         case .finished(let finished):
             logger.debug(
@@ -291,19 +303,52 @@ actor Dispatcher {
         case .givenUp(let failure): jobs[lease.job]?.givenUp(failure)
         case .late:
             logger.info("late report dropped", ["shard": lease.shard, "agent": agent, "epoch": lease.epoch])
-        case .requeued: break
+        case .requeued, .leftToRival: break
+        }
+    }
+
+    private func cancel(_ held: [HeldLease], reason: String) {
+        for (agent, leases) in Dictionary(grouping: held, by: \.agent) {
+            workers[agent]?.send(.cancel(Cancellation(leases: leases.map(\.lease), reason: reason)))
         }
     }
 
     private func send(_ handouts: [Handout]) {
+        // Before the work, so that nobody begins without a limit.
+        tell(shares.getWork(handouts.lazy.map(\.agent).filter { self.workers[$0] != nil }))
         for handout in handouts {
             let lease = handout.assignment.lease
             logger.debug("shard leased", ["shard": lease.shard, "agent": handout.agent, "epoch": lease.epoch])
-            if lease.epoch > 1 {
+            if let rival = handout.rival {
+                logger.info(
+                    "slow shard taken over",
+                    ["shard": lease.shard, "from": rival, "agent": handout.agent, "epoch": lease.epoch])
+            } else if lease.epoch > 1 {
                 logger.info(
                     "shard handed out again", ["shard": lease.shard, "agent": handout.agent, "epoch": lease.epoch])
             }
             workers[handout.agent]?.gets(handout.assignment)
+        }
+    }
+
+    // MARK: Limits
+
+    /// Heeds a new limit, and gives the shares of those who have nothing to do to the others.
+    func shareLimits() {
+        tell(shares.setTotal(settings.limits.value))
+        let busy = jobs.values.flatMap { $0.scheduler.agents.filter { $0.inFlight.shards > 0 }.map(\.agent) }
+        tell(shares.haveWork(Set(busy)))
+    }
+
+    private func tell(_ updates: [LimitShares.Update]) {
+        for (agent, limits) in updates {
+            logger.debug(
+                "limits shared out",
+                [
+                    "agent": agent, "bandwidth": limits.bandwidth ?? 0,
+                    "requestsPerSecond": limits.requestsPerSecond ?? 0,
+                ])
+            workers[agent]?.send(.limits(limits))
         }
     }
 
@@ -316,6 +361,7 @@ actor Dispatcher {
             // A process that was stopped for a while first listens to what its agents have sent meanwhile.
             if now - lastTick < interval * 3 { expire(now) }
             lastTick = now
+            shareLimits()
         }
     }
 
@@ -326,9 +372,8 @@ actor Dispatcher {
             for (agent, leases) in Dictionary(grouping: outcome.expired, by: \.agent) {
                 logger.warn(
                     "agent is silent, its shards go to others", ["agent": agent, "shards": leases.count])
-                let leases = leases.map(\.lease)
-                workers[agent]?.send(.cancel(Cancellation(leases: leases, reason: "the lease has run out")))
             }
+            cancel(outcome.expired, reason: "the lease has run out")
             send(outcome.handouts)
         }
     }

@@ -51,7 +51,7 @@ actor StoreProbes {
 
     private func make(_ storage: StorageID) async throws -> Made {
         let root = services.equipment.roots[storage]
-        let name = "milvus_backup_probe_\(try SecureRandom.hexadecimal(bytes: 16))"
+        let name = try ProbeName.random()
         let key = root.isEmpty ? name : "\(root)/\(name)"
         let value = try SecureRandom.hexadecimal(bytes: 32)
         keys.append((storage, key))

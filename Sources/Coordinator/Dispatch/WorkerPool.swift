@@ -15,6 +15,8 @@ struct WorkerPool: Sendable {
         var settings = Dispatcher.Settings()
         settings.policy.leaseDuration = services.configuration.coordinator.lease
         settings.policy.maximumFailures = services.configuration.coordinator.maximumShardFailures
+        settings.limits = services.limits
+        settings.policy.takeoverDelay = services.configuration.coordinator.heartbeat * 2
         let dispatcher = Dispatcher(settings: settings, logger: services.logger.labeled("dispatch"))
         guard let listen else {
             let worker = InnerWorker(at: dispatcher, services: services, instance: "local")

@@ -103,7 +103,9 @@ actor JobClaim {
     ///
     /// - Parameter traces: what the keys of all that the job makes begin with.
     func fail(_ reason: String, traces: String) async throws {
-        guard let present = try await JobRecord.read(from: store, key: key), present.owner == record.owner else { return }
+        guard let present = try await JobRecord.read(from: store, key: key), present.owner == record.owner else {
+            return
+        }
         record.failure = reason
         if try await store.hasAnything(below: traces, besides: key) {
             try await record.write(to: store, key: key)

@@ -18,6 +18,8 @@ struct JobContext: Sendable {
     var monitor = JobMonitor()
     /// Where the live progress goes; nil where standard error is no terminal.
     var liveLine: LiveLine?
+    /// Whether every agent is shown by itself.
+    var isVerbose = false
 
     var configuration: Configuration { services.configuration }
     var milvus: MilvusClient { services.milvus }
@@ -80,6 +82,11 @@ struct JobContext: Sendable {
         snapshot.bytesDone = progress.done.bytes + progress.inFlight.bytes
         snapshot.bytesTotal = max(announced.bytes, progress.planned.bytes)
         if workforce.hasAgents { snapshot.agents = await dispatcher.workerCount(for: id, at: workforce.place) }
+        if isVerbose {
+            snapshot.shares = await dispatcher.shares(of: id).filter(\.isConnected).map { share in
+                (share.agent.description, share.done.bytes + share.inFlight.bytes)
+            }
+        }
         return snapshot
     }
 }

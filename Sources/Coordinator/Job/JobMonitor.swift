@@ -35,6 +35,8 @@ final class JobMonitor: Sendable {
     private struct State {
         var parts: [Part] = []
         var indexes: [CollectionName: Int] = [:]
+        /// What a verification has found.
+        var verification: VerificationReport?
         /// What ``progress`` has shown so far: a plan that grows must not make it fall.
         var shown: Int32 = 1
     }
@@ -68,6 +70,11 @@ final class JobMonitor: Sendable {
             part.end = .now()
         }
     }
+
+    func verified(_ report: VerificationReport) { state.withLock { $0.verification = report } }
+
+    /// What a verification has found; nil before its end.
+    var verification: VerificationReport? { state.withLock { $0.verification } }
 
     var parts: [Part] { state.withLock { $0.parts } }
 

@@ -18,6 +18,7 @@ final class BackupJournal: Sendable {
         var nextPiece = 1
         /// Whether there are records of objects that are not in the backup.
         var hasReplaced = false
+        var isDiscarded = false
     }
 
     /// From one piece to the next. What is finished in between may be copied again after a crash.
@@ -80,37 +81,39 @@ final class BackupJournal: Sendable {
         // Names of different runs must differ: a later run would replace what an earlier one knows.
         let piece = paths.journal("\(header.id)-\(padded(number, 6)).zst")
         try await store.put(piece, body: .bytes(try Manifest.frame(header) + frame))
-        state.withLock { state in
+        let isDiscarded = state.withLock { state in
+            guard !state.isDiscarded else { return true }
             state.pending.removeFirst(records.count)
             state.frames += frame
             state.nextPiece += 1
+            return false
         }
+        if isDiscarded { try await store.delete([piece]) }
     }
 
     /// Writes the manifest of a backup whose objects are all there.
     ///
     /// - Parameter backup: what belongs to it: an earlier run may have copied more.
-    func writeManifest(of backup: BackupInfo) async throws {
+    /// - Returns: the manifest, and the ETag that the store gave it.
+    func writeManifest(of backup: BackupInfo) async throws -> (stored: StoredManifest, etag: String) {
+        // At once: what is pending now may be among the frames a moment later.
+        let (frames, pending) = state.withLock { ($0.frames, $0.pending) }
         var manifest = try Manifest.frame(header)
-        let isExact = state.withLock { earlier.isEmpty && !$0.hasReplaced }
-        if isExact {
-            manifest += state.withLock { $0.frames }
+        if earlier.isEmpty, !state.withLock({ $0.hasReplaced }) {
+            manifest += frames + (try Manifest.frame(pending))
         } else {
-            try state.withLock { state in
-                state.frames += try Manifest.frame(state.pending)
-                state.pending = []
-            }
-            manifest += try await onDedicatedThread { try self.frames(of: backup) }
+            let all = frames + (try Manifest.frame(pending))
+            manifest += try await onDedicatedThread { try self.frames(all, of: backup) }
         }
-        manifest += try Manifest.frame(state.withLock { $0.pending })
-        try await store.put(paths.manifest, body: .bytes(manifest))
+        let stored = try await store.put(paths.manifest, body: .bytes(manifest))
+        return (StoredManifest(bytes: manifest, key: paths.manifest), stored.etag)
     }
 
     /// The records of a run that went on with another one's work: those of segments that are in the backup.
-    private func frames(of backup: BackupInfo) throws -> [UInt8] {
+    private func frames(_ frames: [UInt8], of backup: BackupInfo) throws -> [UInt8] {
         let segments = Set(
             backup.collections.flatMap { $0.partitions.flatMap(\.segments) + $0.l0Segments }.map(\.segmentID))
-        var source: [UInt8]? = try Manifest.frame(header) + state.withLock { $0.frames }
+        var source: [UInt8]? = try Manifest.frame(header) + frames
         var kept: [ManifestRecord] = []
         var result: [UInt8] = []
         _ = try Manifest.read({
@@ -131,6 +134,15 @@ final class BackupJournal: Sendable {
 
     /// Removes the pieces: a backup that is whole needs none.
     func remove() async throws { try await store.deleteAll(prefix: paths.journalPrefix) }
+
+    /// Forgets everything, so that a later run begins anew.
+    func discard() async throws {
+        state.withLock { state in
+            state = State()
+            state.isDiscarded = true
+        }
+        try await remove()
+    }
 }
 
 /// What an earlier run of a backup has copied, as its journal tells.

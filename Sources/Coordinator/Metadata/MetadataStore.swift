@@ -46,9 +46,7 @@ struct MetadataStore: Sendable {
                 throw BackupError(.notFound, "\(paths.metadata(.backup)) does not exist")
             }
             if try await store.head(paths.metadata(.full)) != nil {
-                return try await store.getStreamed(paths.metadata(.full)) { source in
-                    try MetadataReader.readFull(source, options: options)
-                }
+                return try await readFull(paths, options: options)
             }
             return try await readLevels(paths, options: options)
         } catch let error as BackupError where error.code == .notFound {
@@ -59,16 +57,21 @@ struct MetadataStore: Sendable {
         }
     }
 
-    /// The four files of backups that have no `full_meta.json` are small by today's measure: each is read into memory.
-    private func readLevels(_ paths: BackupPaths, options: MetadataReadOptions) async throws -> BackupInfo {
-        let files = try await mapInParallel(MetadataFile.levels, limit: 4) { file in
-            try await withRetries {
-                let pipe = BytePipe()
-                _ = try await store.get(paths.metadata(file), range: nil, ifMatch: nil, into: pipe)
-                return try await pipe.collect(limit: 1 << 30)
-            }
+    /// - Throws: `corrupted` with file and place when it is damaged.
+    func readFull(_ paths: BackupPaths, options: MetadataReadOptions) async throws -> BackupInfo {
+        try await store.getStreamed(paths.metadata(.full)) { source in
+            try MetadataReader.readFull(source, options: options)
         }
-        return try await onDedicatedThread {
+    }
+
+    /// Of the four files of all versions only that of the segments grows with the data; the others are read into memory.
+    ///
+    /// - Throws: `corrupted` with file and place when one is damaged.
+    func readLevels(_ paths: BackupPaths, options: MetadataReadOptions) async throws -> BackupInfo {
+        let files = try await mapInParallel(MetadataFile.levels.dropLast(), limit: 4) { file in
+            try await store.readWhole(paths.metadata(file), limit: 1 << 30).bytes
+        }
+        return try await store.getStreamed(paths.metadata(.segments)) { segments in
             let sources = files.map { bytes -> () -> [UInt8]? in
                 var rest: [UInt8]? = bytes
                 return {
@@ -77,7 +80,7 @@ struct MetadataStore: Sendable {
                 }
             }
             return try MetadataReader.readLevels(
-                backup: sources[0], collections: sources[1], partitions: sources[2], segments: sources[3],
+                backup: sources[0], collections: sources[1], partitions: sources[2], segments: segments,
                 options: options)
         }
     }
@@ -163,12 +166,14 @@ struct MetadataStore: Sendable {
         }.compactMap { $0 }
     }
 
-    /// Deletes everything of a backup, its metadata first so that nobody restores what is going away.
+    /// Deletes everything of a backup, its metadata first so that nobody restores what is going away. Uploads in parts that
+    /// were never ended are ended.
     ///
     /// - Returns: the number of objects deleted; 0 when there was nothing of this name.
     func delete(_ name: String) async throws -> Int {
         let paths = BackupPaths(root: backupRoot, name: name)
         let files = try await store.deleteAll(prefix: paths.metadataDirectory)
+        try await store.abortUploads(below: paths.directory)
         return files + (try await store.deleteAll(prefix: paths.directory))
     }
 }

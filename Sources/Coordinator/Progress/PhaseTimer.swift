@@ -16,6 +16,7 @@ enum Phase: String, CaseIterable, Sendable {
     case waitForAgents = "wait for agents"
     case copy = "copy"
     case verify = "verify the copies"
+    case readBack = "read the copies"
     case importData = "import"
     case writeMetadata = "write the metadata"
     case cleanUp = "clean up"

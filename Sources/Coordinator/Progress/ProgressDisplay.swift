@@ -44,11 +44,11 @@ struct ProgressDisplay: Sendable {
 
     private func run(_ snapshot: @Sendable () async -> ProgressSnapshot) async {
         let interval: Duration = liveLine == nil ? .seconds(5) : .milliseconds(200)
-        var meter = RateMeter()
+        var meter = ProgressMeter()
         while (try? await Task.sleep(for: interval)) != nil {
             let current = await snapshot()
             guard !Task.isCancelled else { return }
-            let line = current.line(rate: meter.rate(of: current.bytesDone, at: .now))
+            let line = current.line(meter.rates(of: current, at: .now))
             if let liveLine { liveLine.show(line) } else { logger.info(line) }
         }
     }

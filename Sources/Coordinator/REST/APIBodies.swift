@@ -30,6 +30,7 @@ struct CreateBody: Sendable {
         request.includesRBAC = try body.bool("rbac") ?? false
         request.skipsMissing = try body.bool("skip_missing") ?? false
         request.resumes = try body.bool("resume") ?? false
+        request.verification = try BackupRequest.verification(try body.string("verify") ?? "")
         for key in ["with_index_extra"] where try body.bool(key) ?? false {
             throw BackupError(.unsupported, "\(key) is not supported yet")
         }
@@ -94,6 +95,7 @@ struct RestoreBody: Sendable {
         }
         request.restoresRBAC = try body.bool("rbac") ?? false
         request.usesImportJobs = try body.bool("useV2Restore") ?? false
+        request.skipsVerification = try body.bool("skipVerify") ?? false
         try readUnused(body)
         guard RestoreBody.isPathSafe(id) else {
             throw BackupError(.invalidArgument, "id: only letters, digits, - and _ are allowed, at most 128 of them")
@@ -178,6 +180,27 @@ extension JSONValue {
     fileprivate func text(_ key: String) throws -> String? {
         let text = try string(key) ?? ""
         return text.isEmpty ? nil : text
+    }
+}
+
+/// The body of `POST /verify`.
+struct VerifyBody: Sendable {
+    var request: VerificationRequest
+    var isAsynchronous: Bool
+    /// Replace the configured bucket and root of backups for this request alone.
+    var bucket: String?
+    var root: String?
+
+    /// - Throws: `invalidArgument` that names the key.
+    init(_ body: JSONValue) throws {
+        request = VerificationRequest(backupName: try body.string("backup_name") ?? "")
+        try BackupName.validateExisting(request.backupName)
+        isAsynchronous = try body.bool("async") ?? false
+        bucket = try body.text("bucket_name")
+        root = try body.text("path")
+        request.depth = try body.bool("deep") ?? false ? .deep : .quick
+        request.writesManifest = try body.bool("write_manifest") ?? false
+        _ = try body.string("requestId")
     }
 }
 

@@ -39,6 +39,30 @@ struct APIReply: Sendable {
     }
 }
 
+/// A verification as the interface shows it.
+struct VerificationView: Sendable {
+    var id: String
+    var state: JobState
+    var message = ""
+    var start: Timestamp?
+    var end: Timestamp?
+    var progress: Int32
+    /// Nil until it is known.
+    var report: VerificationReport?
+
+    func write(to writer: inout JSONWriter) throws {
+        try writer.object { writer in
+            try writer.member("id", id)
+            try writer.member("state_code", state.rawValue)
+            try writer.memberIfSet("errorMessage", message)
+            try writer.memberIfSet("start_time", start?.seconds ?? 0)
+            try writer.memberIfSet("end_time", end?.seconds ?? 0)
+            try writer.member("progress", progress)
+            if let report { try writer.member("report") { try report.write(to: &$0) } }
+        }
+    }
+}
+
 /// A restore as the interface shows it.
 struct RestoreView: Sendable {
     var id: String

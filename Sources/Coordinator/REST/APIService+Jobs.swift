@@ -63,6 +63,31 @@ extension APIService {
             data: { try view.write(to: &$0) })
     }
 
+    func verify(_ call: APICall) async throws -> APIReply {
+        let body = try call.body(VerifyBody.init)
+        let id = UUID().uuidString.lowercased()
+        let context = try context(id: id, bucket: body.bucket, root: body.root)
+        guard try await context.services.metadata.exists(body.request.backupName) else {
+            return APIReply(
+                BackupError(.notFound, "backup \(body.request.backupName) not found"), requestID: call.id,
+                code: .notFound)
+        }
+        let job = VerificationJob(request: body.request, context: context)
+        let subject = JobRegistry.Subject(
+            name: body.request.backupName, root: context.services.metadata.backupRoot)
+        let monitor = context.monitor
+        try await jobs.start(.verification, id: id, of: subject, monitor: monitor) {
+            monitor.verified(try await job.run().result)
+        }
+        let ended = body.isAsynchronous ? await jobs.entry(id, .verification) : await jobs.wait(for: id)
+        guard let entry = ended else { throw BackupError(.internalError, "job \(id) was forgotten") }
+        if !body.isAsynchronous, entry.state != .success { throw BackupError(.remoteFailure, entry.message) }
+        let view = VerificationView(entry)
+        return APIReply(
+            requestID: call.id, message: body.isAsynchronous ? "verify is executing asynchronously" : "success",
+            data: { try view.write(to: &$0) })
+    }
+
     func restoreSecondary(_ call: APICall) async throws -> APIReply {
         _ = try call.body(RestoreSecondaryBody.init)
         throw BackupError(
@@ -93,7 +118,11 @@ extension APIService {
     }
 
     private func context(id: String, for body: RestoreBody) throws -> JobContext {
-        let services = try services.replacing(backupRoot: body.root, bucket: body.bucket)
+        try context(id: id, bucket: body.bucket, root: body.root)
+    }
+
+    private func context(id: String, bucket: String?, root: String?) throws -> JobContext {
+        let services = try services.replacing(backupRoot: root, bucket: bucket)
         return context(id: id, services)
     }
 

@@ -26,6 +26,15 @@ extension APIService {
             id: id, state: .failed, message: record.explanation, start: Timestamp(seconds: record.start), progress: 0)
     }
 
+    func getVerification(_ call: APICall) async throws -> APIReply {
+        let id = call.request.parameter("id")
+        guard let entry = await jobs.entry(id, .verification) else {
+            return APIReply(BackupError(.notFound, "task not found"), requestID: call.id, code: .notFound)
+        }
+        let view = VerificationView(entry)
+        return APIReply(requestID: call.id, message: "success", data: { try view.write(to: &$0) })
+    }
+
     func getBackup(_ call: APICall) async throws -> APIReply {
         let id = call.request.parameter("backup_id")
         let name = call.request.parameter("backup_name")
@@ -155,6 +164,14 @@ extension BackupBrief {
         endTime = entry.end?.seconds ?? 0
         progress = entry.progress
         name = entry.subject.name
+    }
+}
+
+extension VerificationView {
+    init(_ entry: JobRegistry.Entry) {
+        self.init(
+            id: entry.id, state: entry.state, message: entry.message, start: entry.start, end: entry.end,
+            progress: entry.progress, report: entry.monitor.verification)
     }
 }
 

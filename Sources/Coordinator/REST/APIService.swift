@@ -32,6 +32,8 @@ struct APIService: Sendable {
         case "/restore_secondary": ["POST": restoreSecondary]
         case "/get_restore": ["GET": getRestore]
         case "/cancel": ["POST": cancel]
+        case "/verify": ["POST": verify, "GET": getVerification]
+        case "/limits": ["GET": limits, "POST": setLimits]
         default: nil
         }
     }

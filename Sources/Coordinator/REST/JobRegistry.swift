@@ -3,7 +3,7 @@ import Support
 
 /// The jobs of a server: those that run, and the last ones that have ended.
 actor JobRegistry {
-    enum Kind: Sendable { case backup, restore }
+    enum Kind: Sendable { case backup, restore, verification }
 
     /// The backup that is made or restored: its name, and the root below which it lies.
     struct Subject: Sendable, Hashable {

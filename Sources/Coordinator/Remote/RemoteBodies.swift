@@ -6,7 +6,7 @@ import Support
 /// What is sent to a server for the options of `create` and `restore`: checked first as if it was done here.
 enum RemoteBodies {
     static func create(_ invocation: Invocation) throws -> JSONValue {
-        try refuse(["dry-run", "listen", "min-agents"], invocation)
+        try refuse(["dry-run", "listen", "min-agents", "bandwidth", "verbose"], invocation)
         let request = try BackupRequest(invocation)
         var members: [JSONValue.Member] = [
             .init("backup_name", .string(request.name)), .init("async", .bool(true)),
@@ -15,6 +15,7 @@ enum RemoteBodies {
         if request.resumes { members.append(.init("resume", .bool(true))) }
         if request.skipsMissing { members.append(.init("skip_missing", .bool(true))) }
         if request.includesRBAC { members.append(.init("rbac", .bool(true))) }
+        if let depth = request.verification { members.append(.init("verify", .string(depth.rawValue))) }
         if !request.filter.isEverything {
             let databases = request.filter.namedDatabases.map { database -> JSONValue.Member in
                 var names = ["*"]
@@ -26,8 +27,18 @@ enum RemoteBodies {
         return .object(members)
     }
 
+    static func verify(_ invocation: Invocation) throws -> JSONValue {
+        try refuse(["listen", "min-agents"], invocation)
+        let request = try VerificationRequest(invocation)
+        return .object([
+            .init("backup_name", .string(request.backupName)), .init("async", .bool(true)),
+            .init("deep", .bool(request.depth == .deep)), .init("write_manifest", .bool(request.writesManifest)),
+        ])
+    }
+
     static func restore(_ invocation: Invocation) throws -> JSONValue {
-        try refuse(["dry-run", "listen", "min-agents", "skip-aliases", "load"], invocation)
+        try refuse(
+            ["dry-run", "listen", "min-agents", "bandwidth", "verbose", "skip-aliases", "load"], invocation)
         let request = try RestoreRequest(invocation)
         var members: [JSONValue.Member] = [
             .init("backup_name", .string(request.backupName)), .init("async", .bool(true)),
@@ -53,6 +64,7 @@ enum RemoteBodies {
             ("useAutoIndex", request.usesAutoIndex), ("dropExistCollection", request.dropsExistingCollections),
             ("dropExistIndex", request.dropsExistingIndexes), ("skipCreateCollection", request.skipsCreation),
             ("rbac", request.restoresRBAC), ("useV2Restore", request.usesImportJobs),
+            ("skipVerify", request.skipsVerification),
         ] where isSet {
             members.append(.init(key, .bool(true)))
         }

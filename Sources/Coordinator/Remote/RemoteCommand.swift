@@ -19,6 +19,7 @@ struct RemoteCommand: Sendable {
         case ["list"]: return try await list(invocation)
         case ["get"]: return try await get(invocation)
         case ["delete"]: return try await delete(invocation)
+        case ["verify"]: return try await verify(invocation)
         default:
             throw BackupError(
                 .usage, "\(invocation.path.joined(separator: " ")) cannot be done by a server: leave out --server")
@@ -28,6 +29,7 @@ struct RemoteCommand: Sendable {
     // MARK: Stored backups
 
     private func list(_ invocation: Invocation) async throws -> CommandResult {
+        try RemoteBodies.refuse(["all"], invocation)
         let collection = invocation.text("collection") ?? ""
         let query = collection.isEmpty ? [] : [("collection_name", collection)]
         let names =
@@ -73,6 +75,18 @@ struct RemoteCommand: Sendable {
         let id = try await server.ask("POST", "/restore", body: body)["data"]?.string("id") ?? ""
         let data = try await wait(for: id, "/get_restore", [("id", id)])
         return result("", start, "restore", data)
+    }
+
+    private func verify(_ invocation: Invocation) async throws -> CommandResult {
+        let body = try RemoteBodies.verify(invocation)
+        let start = ContinuousClock.now
+        let id = try await server.ask("POST", "/verify", body: body)["data"]?.string("id") ?? ""
+        let data = try await wait(for: id, "/verify", [("id", id)])
+        let report = try VerificationReport(data["report"] ?? .null)
+        return VerifyCommand.result(of: report) { lines in
+            result(
+                (lines + [report.verdict, ""]).joined(separator: "\n"), start, "verification", data["report"] ?? .null)
+        }
     }
 
     private func result(

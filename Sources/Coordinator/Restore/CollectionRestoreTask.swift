@@ -61,7 +61,8 @@ struct CollectionRestoreTask: Sendable {
             return earlier
         }
         if continuation == .anew {
-            context.logger.info("a collection is made again, since it cannot be told what is in it", ["collection": target])
+            context.logger.info(
+                "a collection is made again, since it cannot be told what is in it", ["collection": target])
             try await journal.forget(target)
         }
         return try await timer.measureMilvus(.createCollections) {
@@ -142,7 +143,9 @@ struct CollectionRestoreTask: Sendable {
     private func restoreData(_ imports: ImportPlan, ignoring earlier: Set<Int64>) async throws {
         context.monitor.setSize(source.size, of: target)
         let backupPaths = BackupPaths(context, name: request.backupName)
-        guard Staging.isNeeded(in: context) else { return try await restore(imports, stagedBy: nil, at: backupPaths, earlier) }
+        guard Staging.isNeeded(in: context) else {
+            return try await restore(imports, stagedBy: nil, at: backupPaths, earlier)
+        }
         let staging = Staging(for: target, backup: backupPaths, context: context, dispatcher: dispatcher)
         try await restore(imports, stagedBy: staging, at: staging.paths, earlier)
         await staging.remove()
@@ -164,7 +167,8 @@ struct CollectionRestoreTask: Sendable {
     }
 
     private func restore(
-        _ batch: ImportBatch, stagedBy staging: Staging?, at paths: BackupPaths, _ earlier: Set<Int64>, _ note: ImportNote
+        _ batch: ImportBatch, stagedBy staging: Staging?, at paths: BackupPaths, _ earlier: Set<Int64>,
+        _ note: ImportNote
     ) async throws {
         let (monitor, target) = (context.monitor, target)
         switch continuation.fate(of: note.files) {

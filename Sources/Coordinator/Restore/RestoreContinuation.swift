@@ -35,7 +35,8 @@ extension CollectionContinuation {
     ///   - planned: the directories of all imports there are to be.
     /// - Throws: `alreadyExists` when a collection that this restore has not made would have to be dropped.
     init(
-        _ target: CollectionName, _ history: RestoreJournal.History?, _ present: Present?, fates: [[String]: ImportFate],
+        _ target: CollectionName, _ history: RestoreJournal.History?, _ present: Present?,
+        fates: [[String]: ImportFate],
         planned: Set<[String]>, request: RestoreRequest
     ) throws(BackupError) {
         guard let history else {
@@ -78,7 +79,8 @@ extension CollectionContinuation {
     ) -> [[String]: ImportFate]? {
         var known: [[String]: ImportFate] = [:]
         for statement in history.imports {
-            guard planned.contains(statement.files), let fate = statement.isDone ? .completed : fates[statement.files] else { return nil }
+            guard planned.contains(statement.files), let fate = statement.isDone ? .completed : fates[statement.files]
+            else { return nil }
             known[statement.files] = fate
         }
         return known
@@ -132,7 +134,8 @@ extension RestoreRequest {
     func description(of selection: RestoreSelection) -> [String: String] {
         [
             "name": backupName, "the backup of that name": selection.backupID,
-            "the choice and the names of collections": selection.items.map { "\($0.source.qualifiedName):\($0.target)" }.sorted()
+            "the choice and the names of collections": selection.items.map { "\($0.source.qualifiedName):\($0.target)" }
+                .sorted()
                 .joined(separator: ","),
             "rebuild_index": "\(restoresIndexes)", "use_auto_index": "\(usesAutoIndex)",
             "drop_exist_collection": "\(dropsExistingCollections)", "drop_exist_index": "\(dropsExistingIndexes)",

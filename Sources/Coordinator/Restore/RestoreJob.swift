@@ -141,6 +141,8 @@ struct RestoreJob: Sendable {
     ) async throws -> (ServerInfo, RestoreSelection, [ImportPlan?]) {
         try BackupName.validateExisting(request.backupName)
         let server = try await context.connect(makesBackupBucket: false)
+        let verifies = !request.metaOnly && !request.skipsVerification
+        async let manifest = verifies ? StoredManifest.read(context.stores.backup, paths) : nil
         let backup = try await timer.measure(.readMetadata) {
             try await context.services.metadata.read(request.backupName, options: .everything)
         }
@@ -155,10 +157,12 @@ struct RestoreJob: Sendable {
         let imports = try selection.items.map { try importPlan(of: $0.source) }
         if request.restoresRBAC { try server.checkRBAC() }
         try selection.check(server)
+        let stored = try await manifest
+        async let verification: Void = verify(selection, of: backup, stored)
         try await timer.measureMilvus(.checkName) {
             try await checkExistence(of: selection.items.map(\.target), server, begun: Set(begun.collections.keys))
         }
-        if !request.metaOnly { try await verify(selection) }
+        try await verification
         return (server, selection, imports)
     }
 
@@ -195,21 +199,31 @@ struct RestoreJob: Sendable {
         }
     }
 
-    /// Looks whether everything that is to be restored is there, with its recorded size.
-    private func verify(_ selection: RestoreSelection) async throws {
-        let paths = BackupPaths(root: context.configuration.backup.storage.rootPath, name: request.backupName)
-        let verifier = CopyVerifier(store: context.stores.backup, paths: paths)
-        var seen: Set<Int64> = []
-        let sources = selection.items.map(\.source).filter { seen.insert($0.collectionID).inserted }
-        try await timer.measure(.verify) {
-            try await forEachInParallel(sources, limit: 8) { collection in
-                do {
-                    try await verifier.verify(collection)
-                } catch {
-                    throw BackupError(wrapping: error).prefixed("backup \(request.backupName) is damaged")
-                }
+    private var paths: BackupPaths {
+        BackupPaths(root: context.configuration.backup.storage.rootPath, name: request.backupName)
+    }
+
+    /// Looks by a listing whether everything that is to be restored is there as it was backed up.
+    ///
+    /// - Parameter manifest: nil when that is not to be looked at.
+    private func verify(
+        _ selection: RestoreSelection, of backup: BackupInfo, _ manifest: StoredManifest?
+    ) async throws {
+        guard let manifest else { return }
+        let collections = Set(selection.items.map(\.source.collectionID))
+        let report = try await timer.measure(.verify) {
+            let comparison = try await onDedicatedThread { [paths, request, logger] in
+                try BackupComparison.reading(
+                    manifest.understood(logger), backup, paths: paths,
+                    report: VerificationReport(backup: request.backupName, depth: .quick), collections: collections)
             }
+            try await comparison.list(context.stores.backup)
+            return try await onDedicatedThread { comparison.finish() }
         }
+        let hint =
+            "\"milvus-backup verify -n \(request.backupName)\" names all of it; --skip-verify restores what is there"
+        let bucket = context.stores.backup.identity.bucket
+        if let error = report.failure(directory: paths.directory, bucket: bucket, hint: hint) { throw error }
     }
 
     /// Makes what is missing. Who is there already keeps password, roles and rights.

@@ -63,7 +63,9 @@ struct RestoreJournal: Sendable {
         try await put(.object(members), RestoreJournal.requestKey(id))
     }
 
-    func write(_ stage: Stage, of target: CollectionName, collectionID: Int64 = 0, earlier: Set<Int64> = []) async throws {
+    func write(_ stage: Stage, of target: CollectionName, collectionID: Int64 = 0, earlier: Set<Int64> = [])
+        async throws
+    {
         try await put(
             [
                 "stage": .string(stage.rawValue), "collection_id": .int64(collectionID),
@@ -105,13 +107,17 @@ struct RestoreJournal: Sendable {
         let values = try await mapInParallel(keys, limit: 32) { key in
             let pipe = BytePipe()
             _ = try await store.get(key, range: nil, ifMatch: nil, into: pipe)
-            return (key.dropFirst(prefix.count), try JSONValue(parsing: try await pipe.collect(limit: 1 << 24), name: key))
+            return (
+                key.dropFirst(prefix.count), try JSONValue(parsing: try await pipe.collect(limit: 1 << 24), name: key)
+            )
         }
         var content = Content()
         for (path, value) in values {
             let parts = path.split(separator: "/")
             if path == "request.json" {
-                for member in try value.members("request") { content.request[member.key] = try value.string(member.key) }
+                for member in try value.members("request") {
+                    content.request[member.key] = try value.string(member.key)
+                }
             } else if parts.count == 3 {
                 let name = CollectionName(database: String(parts[0]), collection: String(parts[1]))
                 try content.collections[name, default: History()].add(value, isImport: parts[2] != "collection.json")
@@ -131,9 +137,10 @@ extension RestoreJournal.History {
         } else {
             stage = RestoreJournal.Stage(rawValue: try value.string("stage") ?? "") ?? .begun
             collectionID = try value.int64("collection_id") ?? 0
-            earlierTasks = try value.array("earlier_tasks")?.compactMap {
-                if case .int64(let id) = $0 { id } else { nil }
-            } ?? []
+            earlierTasks =
+                try value.array("earlier_tasks")?.compactMap {
+                    if case .int64(let id) = $0 { id } else { nil }
+                } ?? []
         }
     }
 }

@@ -17,6 +17,8 @@ struct RestoreRequest: Sendable {
     var dropsExistingIndexes = false
     /// The collections are there already, and only get the data.
     var skipsCreation = false
+    /// What is there of a damaged backup is restored.
+    var skipsVerification = false
     /// Schema, indexes and partitions, no data.
     var metaOnly = false
     var changes = SchemaChanges()

@@ -80,18 +80,17 @@ struct Staging: Sendable {
 
     /// Ends uploads that an earlier run has left unfinished.
     static func abortUploads(of context: JobContext) async throws {
-        let store = context.stores.milvus
-        for upload in try await store.listMultipartUploads(prefix: prefix(context)) {
-            try await store.abortMultipartUpload(upload.key, uploadID: upload.uploadID)
-        }
+        try await context.stores.milvus.abortUploads(below: prefix(context))
     }
 
     /// Removes the directory.
     func remove() async { await Staging.remove([paths.directory], context) }
 
-    /// Removes all directories of a restore, and its journal. For when it has failed and its workers are gone: before that they may still be
-    /// writing.
-    static func removeAll(of context: JobContext) async { await remove([prefix(context), RestoreJournal.prefix(id: context.id)], context) }
+    /// Removes all directories of a restore, and its journal. For when it has failed and its workers are gone: before that
+    /// they may still be writing.
+    static func removeAll(of context: JobContext) async {
+        await remove([prefix(context), RestoreJournal.prefix(id: context.id)], context)
+    }
 
     /// What the directories of one restore begin with. Its id is a random one.
     static func prefix(_ context: JobContext) -> String { "restore-temp-\(context.id)-" }

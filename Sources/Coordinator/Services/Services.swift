@@ -18,12 +18,15 @@ struct Services: Sendable {
     /// For the copies.
     let equipment: WorkerEquipment
     let metadata: MetadataStore
+    /// The same for all that was made of one another.
+    let limits: LimitSetting
 
     /// Makes all of it as the configuration says. Sends nothing.
     ///
     /// - Parameter http: one for the whole process.
     init(
-        _ configuration: Configuration, logger: Logger, http: any HTTPClient = CurlHTTPClient()
+        _ configuration: Configuration, logger: Logger, http: any HTTPClient = CurlHTTPClient(),
+        limits: LimitSetting? = nil
     ) throws(BackupError) {
         let factory = StoreFactory(
             http: http, logger: logger.labeled("storage"), stallTimeout: configuration.transfer.stallTimeout)
@@ -31,7 +34,7 @@ struct Services: Sendable {
             configuration, logger: logger, http: http, stores: try StorePair(configuration, factory: factory),
             equipment: try WorkerEquipment(
                 configuration, concurrency: configuration.transfer.concurrency, http: http,
-                logger: logger.labeled("worker")))
+                logger: logger.labeled("worker")), limits: limits)
     }
 
     /// - Parameters:
@@ -39,13 +42,14 @@ struct Services: Sendable {
     ///   - stores: these retry.
     init(
         _ configuration: Configuration, logger: Logger, http: any HTTPClient, stores: StorePair,
-        equipment: WorkerEquipment
+        equipment: WorkerEquipment, limits: LimitSetting? = nil
     ) {
         self.configuration = configuration
         self.logger = logger
         self.http = http
         self.stores = stores
         self.equipment = equipment
+        self.limits = limits ?? LimitSetting(TransferLimits(configuration.transfer))
         milvus = MilvusClient(
             connection: MilvusConnection(configuration.milvus), http: http, logger: logger.labeled("milvus"),
             version: programVersion)
@@ -66,7 +70,7 @@ struct Services: Sendable {
     func changed(_ change: (inout Configuration) -> Void) throws -> Services {
         var configuration = configuration
         change(&configuration)
-        return try Services(configuration, logger: logger, http: http)
+        return try Services(configuration, logger: logger, http: http, limits: limits)
     }
 
     // MARK: Is everything there?

@@ -11,6 +11,8 @@ package struct ExitCode: RawRepresentable, Sendable, Hashable {
     package static let failure = ExitCode(rawValue: 1)
     /// The program was called in a way it cannot be called, and nothing was done.
     package static let usage = ExitCode(rawValue: 2)
+    /// What was looked at is damaged.
+    package static let damaged = ExitCode(rawValue: 3)
     /// The user stopped the program, as a shell reports an end by SIGINT.
     package static let interrupted = ExitCode(rawValue: 130)
 

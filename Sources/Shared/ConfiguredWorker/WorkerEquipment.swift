@@ -21,6 +21,7 @@ package struct WorkerEquipment: Sendable {
     private let backupStores: [BackupPlace: any ObjectStore]
     /// One for the whole process.
     package let copier: ObjectCopier
+    private let ownBounds: TransferLimits
     private let logger: Logger
 
     /// - Parameter concurrency: objects in flight.
@@ -71,6 +72,7 @@ package struct WorkerEquipment: Sendable {
         options.maximumStreams = max(1, min(options.maximumStreams, concurrency))
         options.fastPath = FastPath(rawValue: transfer.fastPath.rawValue) ?? .auto
         options.stallTimeout = transfer.stallTimeout
+        ownBounds = TransferLimits(transfer)
         copier = ObjectCopier(options: options, logger: logger)
         self.logger = logger
     }
@@ -79,7 +81,8 @@ package struct WorkerEquipment: Sendable {
     package func makeWorker(channel: AgentChannel, limits: WorkerLimits, heartbeat: Duration) -> CopyWorker {
         CopyWorker(
             channel: channel, stores: [.milvus: stores.milvus, .backup: stores.backup], roots: roots,
-            places: backupStores, limits: limits, heartbeat: heartbeat, copier: copier, logger: logger)
+            places: backupStores, limits: limits, ownBounds: ownBounds, heartbeat: heartbeat, copier: copier,
+            logger: logger)
     }
 
     /// Reads what a probe of the coordinator asks for.
@@ -91,6 +94,12 @@ package struct WorkerEquipment: Sendable {
         }
         let (own, store) = backupStores[index]
         return await StoreProbe.answer(probe, store: store, root: own.root)
+    }
+}
+
+extension TransferLimits {
+    package init(_ settings: TransferSettings) {
+        self.init(bandwidth: settings.bandwidth, requestsPerSecond: settings.requestsPerSecond.map(Double.init))
     }
 }
 

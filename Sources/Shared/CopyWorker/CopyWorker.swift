@@ -13,9 +13,15 @@ package final class CopyWorker: Sendable {
         case received(CoordinatorMessage)
         /// The peer has closed (nil), or the connection broke.
         case disconnected(BackupError?)
-        case copied(WorkerState.TaskID, Result<CopyOutcome, BackupError>)
+        case done(WorkerState.TaskID, Result<TaskOutcome, BackupError>)
         case tick
         case stopRequested
+    }
+
+    /// How a task ended, and why the store did not copy although it might have.
+    private struct TaskOutcome: Sendable {
+        var result: TaskResult
+        var fallback: String?
     }
 
     /// A copy that is under way.
@@ -29,6 +35,7 @@ package final class CopyWorker: Sendable {
     private let roots: StorageRoots
     private let places: [BackupPlace: any ObjectStore]
     private let limits: WorkerLimits
+    private let ownBounds: TransferLimits
     private let heartbeat: Duration
     private let copier: ObjectCopier
     private let clock: any Clock<Duration>
@@ -41,19 +48,21 @@ package final class CopyWorker: Sendable {
     ///   - stores: without retries of their own: the copier retries.
     ///   - roots: below which this host lets itself be sent; see ``KeyRules``.
     ///   - places: where backups may lie when an assignment says where, and the store of each.
+    ///   - ownBounds: hold until the coordinator says something else.
     ///   - heartbeat: the interval the coordinator has told.
     ///   - copier: one for the whole process.
     package init(
         channel: AgentChannel, stores: [StorageID: any ObjectStore], roots: StorageRoots,
-        places: [BackupPlace: any ObjectStore] = [:], limits: WorkerLimits, heartbeat: Duration, copier: ObjectCopier,
-        clock: any Clock<Duration> = ContinuousClock(),
-        logger: Logger = .silent
+        places: [BackupPlace: any ObjectStore] = [:], limits: WorkerLimits,
+        ownBounds: TransferLimits = TransferLimits(), heartbeat: Duration, copier: ObjectCopier,
+        clock: any Clock<Duration> = ContinuousClock(), logger: Logger = .silent
     ) {
         self.channel = channel
         self.stores = stores
         self.roots = roots
         self.places = places
         self.limits = limits
+        self.ownBounds = ownBounds
         self.heartbeat = heartbeat
         self.copier = copier
         self.clock = clock
@@ -67,6 +76,8 @@ package final class CopyWorker: Sendable {
     /// Works until the coordinator has no more work, ``requestStop()`` is called, the connection ends or this task is
     /// cancelled. Nothing of it runs any more when it returns. Call it once.
     package func run() async -> WorkerSummary {
+        // What an earlier coordinator has said does not hold for this one.
+        copier.limiter.set(ownBounds)
         let outbox = Outbox(channel)
         let receiver = Task { await self.receive() }
         let sender = Task {
@@ -112,7 +123,7 @@ package final class CopyWorker: Sendable {
             case .received(let message): ending = perform(handle(message, &state), state, &copies, outbox)
             case .disconnected(let error):
                 ending = perform(state.lost(error.map { WorkerEnding($0) } ?? .closed), state, &copies, outbox)
-            case .copied(let id, let result):
+            case .done(let id, let result):
                 copies[id] = nil
                 ending = perform(handle(result, of: id, &state), state, &copies, outbox)
             case .tick:
@@ -134,6 +145,11 @@ package final class CopyWorker: Sendable {
         case .cancel(let cancellation):
             logger.info("shards canceled", ["shards": cancellation.leases.count, "reason": cancellation.reason])
             return state.canceled(cancellation.leases)
+        case .limits(let limits):
+            logger.debug(
+                "limits", ["bandwidth": limits.bandwidth ?? 0, "requestsPerSecond": limits.requestsPerSecond ?? 0])
+            copier.limiter.set(limits)
+            return []
         case .finish: return state.finish()
         case .refused(let refusal): return state.lost(.refused(refusal))
         case .challenge, .probes, .accepted:
@@ -143,14 +159,14 @@ package final class CopyWorker: Sendable {
     }
 
     private func handle(
-        _ result: Result<CopyOutcome, BackupError>, of id: WorkerState.TaskID, _ state: inout WorkerState
+        _ result: Result<TaskOutcome, BackupError>, of id: WorkerState.TaskID, _ state: inout WorkerState
     ) -> [WorkerState.Action] {
         switch result {
         case .success(let outcome):
-            return state.succeeded(id, TaskResult(index: id.index, outcome), fallback: outcome.fallback)
+            return state.succeeded(id, outcome.result, fallback: outcome.fallback)
         case .failure(let error):
             if error.code != .canceled {
-                logger.warn("copy failed", ["shard": id.lease.shard, "error": error.description])
+                logger.warn("task failed", ["shard": id.lease.shard, "error": error.description])
             }
             return state.failed(id, error)
         }
@@ -184,16 +200,35 @@ package final class CopyWorker: Sendable {
         let task = shard.tasks[id.index]
         let from = CopySource(store: source, key: shard.sourceKey(of: task), size: task.size, etag: task.etag)
         let to = CopyDestination(store: destination, key: shard.destinationKey(of: task))
-        let mode = CopyMode(shard.mode)
         let progress = CopyProgress()
-        let copying = Task {
+        let working = Task {
             do throws(BackupError) {
-                queue.yield(.copied(id, .success(try await copier.copy(from, to: to, mode: mode, progress: progress))))
+                var outcome: TaskOutcome
+                if shard.operation == .verify {
+                    outcome = TaskOutcome(result: try await verify(id.index, from, progress))
+                } else {
+                    let copied = try await copier.copy(from, to: to, mode: CopyMode(shard.mode), progress: progress)
+                    outcome = TaskOutcome(result: TaskResult(index: id.index, copied), fallback: copied.fallback)
+                }
+                queue.yield(.done(id, .success(outcome)))
             } catch {
-                queue.yield(.copied(id, .failure(error)))
+                queue.yield(.done(id, .failure(error)))
             }
         }
-        return RunningCopy(task: copying, progress: progress)
+        return RunningCopy(task: working, progress: progress)
+    }
+
+    /// Reads an object. One that is gone or not whole is no failure: that is what is to be found out.
+    private func verify(
+        _ index: Int, _ source: CopySource, _ progress: CopyProgress
+    ) async throws(BackupError) -> TaskResult {
+        do {
+            let content = try await copier.digest(source, progress: progress)
+            return TaskResult(
+                index: index, etag: content.etag, checksum: Checksum(crc32c: content.crc32c), copiedByStore: false)
+        } catch  where error.code == .notFound || error.code == .corrupted {
+            return TaskResult(index: index, copiedByStore: false, damage: error.message)
+        }
     }
 
     private func store(_ storage: StorageID, _ assignment: Assignment) -> (any ObjectStore)? {
@@ -236,6 +271,12 @@ package final class CopyWorker: Sendable {
     }
 }
 
+extension CopyLimiter {
+    fileprivate func set(_ limits: TransferLimits) {
+        set(bandwidth: limits.bandwidth, requestsPerSecond: limits.requestsPerSecond)
+    }
+}
+
 extension CopyMode {
     init(_ mode: TransferMode) {
         switch mode {
@@ -255,11 +296,15 @@ extension TaskResult {
 }
 
 extension CopyOutcome {
-    /// The best there is.
+    /// The one of the bytes that passed, which costs little to compare again; else the one both stores agree on.
     fileprivate var checksum: Checksum? {
-        if let md5 { return Checksum(kind: "md5", value: md5) }
-        guard let crc32c else { return nil }
+        crc32c.map(Checksum.init(crc32c:)) ?? md5.map { Checksum(kind: "md5", value: $0) }
+    }
+}
+
+extension Checksum {
+    fileprivate init(crc32c: UInt32) {
         let digits = String(crc32c, radix: 16)
-        return Checksum(kind: "crc32c", value: String(repeating: "0", count: 8 - digits.count) + digits)
+        self.init(kind: "crc32c", value: String(repeating: "0", count: 8 - digits.count) + digits)
     }
 }

@@ -5,8 +5,10 @@ import Support
 ///
 /// - It reads only below the configured roots.
 /// - It writes to `backup` only below `<backup root>/<backup name>/`.
+///   Where both storages are one bucket, never below Milvus' own root either, unless the backup root is a directory in there.
 /// - It writes to `milvus` only below `restore-temp-*/` at the top of the bucket, and never below Milvus' own root. (A root
 ///   that is the whole bucket leaves `restore-temp-*/`: Milvus keeps nothing there.)
+/// - It verifies only what lies below `<backup root>/<backup name>/` in `backup`.
 /// - A key is plain: segments between single slashes, none of them `.` or `..`, no control characters, 1024 bytes at most.
 package struct KeyRules: Sendable {
     /// Bytes of a key, at most: S3's limit.
@@ -48,9 +50,12 @@ package struct KeyRules: Sendable {
         try checkShape(key, on: storage)
         switch storage {
         case .backup:
-            let directory = roots.backup.isEmpty ? "\(backupName)/" : "\(roots.backup)/\(backupName)/"
-            guard KeyRules.isBelow(key, directory) else {
-                throw refusal(key, storage, "is not below \"\(directory)\"; this worker writes nothing else there")
+            guard KeyRules.isBelow(key, backupDirectory) else {
+                throw refusal(
+                    key, storage, "is not below \"\(backupDirectory)\"; this worker writes nothing else there")
+            }
+            guard !sharesBucket || isOutsideOfMilvus(key) else {
+                throw refusal(key, storage, "is below Milvus' own root \"\(roots.milvus)/\" in the same bucket")
             }
         case .milvus:
             guard KeyRules.isStaging(key) else {
@@ -62,6 +67,20 @@ package struct KeyRules: Sendable {
             }
         }
     }
+
+    /// Checks a key that is read for its digest, which tells of its content: only the backup's own objects are.
+    ///
+    /// - Throws: ``BackupError/Code/invalidArgument``, naming key and rule.
+    package func checkVerification(
+        _ key: String, on storage: StorageID, destination: StorageID
+    ) throws(BackupError) {
+        try checkShape(key, on: storage)
+        guard storage == .backup, destination == .backup, KeyRules.isBelow(key, backupDirectory) else {
+            throw refusal(key, storage, "is not below \"\(backupDirectory)\"; this worker verifies nothing else")
+        }
+    }
+
+    private var backupDirectory: String { roots.backup.isEmpty ? "\(backupName)/" : "\(roots.backup)/\(backupName)/" }
 
     /// Checks one task of a shard: both keys, the direction, and that it goes somewhere else.
     ///
@@ -77,6 +96,12 @@ package struct KeyRules: Sendable {
         guard !sharesBucket || !source.utf8.elementsEqual(destination.utf8) else {
             throw refusal(source, sourceStorage, "is its own destination: both storages are the same bucket")
         }
+    }
+
+    /// In one bucket a backup could have the name of Milvus' root, or, with one root for both, of one of its directories.
+    private func isOutsideOfMilvus(_ key: String) -> Bool {
+        roots.milvus.isEmpty || !KeyRules.isBelow(key, "\(roots.milvus)/")
+            || KeyRules.isBelow(roots.backup, "\(roots.milvus)/")
     }
 
     // MARK: Shapes

@@ -32,8 +32,12 @@ package struct ShardRules: Sendable {
             }
             for task in shard.tasks {
                 key = shard.sourceKey(of: task)
-                try rules.check(
-                    source: key, on: shard.source, destination: shard.destinationKey(of: task), on: shard.destination)
+                if shard.operation == .verify {
+                    try rules.checkVerification(key, on: shard.source, destination: shard.destination)
+                } else {
+                    let destination = shard.destinationKey(of: task)
+                    try rules.check(source: key, on: shard.source, destination: destination, on: shard.destination)
+                }
                 guard task.size >= 0 else {
                     throw BackupError(.invalidArgument, "\"\(key)\" has the size \(task.size)")
                 }

@@ -43,6 +43,9 @@ package struct RelayRequest: Sendable {
     /// Bytes the source must announce, and the destination is promised.
     package var length: Int64
     package var meter: RelayMeter
+    /// What the bytes of the body are bound by, but for the first `paid` ones; nil for nothing.
+    package var throttle: Throttle?
+    package var paid: Int64 = 0
     /// Looks at an answer of status 2xx before the destination hears of it; what it throws ends the relay.
     ///
     /// Called on the thread of an event loop: it must not block.
@@ -75,11 +78,21 @@ package enum RelayOutcome: Sendable {
 /// How far a relay is; read it at any time.
 package final class RelayMeter: Sendable {
     private let moved = Atomic<Int64>(0)
+    private let pulses = Atomic<Int64>(0)
 
     package init() {}
 
     /// Bytes of the body that have gone to the destination. Falls to 0 when the relay begins again.
     package var bytes: Int64 { moved.load(ordering: .relaxed) }
 
-    package func set(_ bytes: Int64) { moved.store(bytes, ordering: .relaxed) }
+    /// Changes as long as anything goes on: bytes move in either direction, or leave this host, or the relay is held back by
+    /// its throttle.
+    package var pulse: Int64 { pulses.load(ordering: .relaxed) }
+
+    package func set(_ bytes: Int64) {
+        moved.store(bytes, ordering: .relaxed)
+        beat()
+    }
+
+    package func beat() { pulses.add(1, ordering: .relaxed) }
 }

@@ -116,9 +116,10 @@ package struct AgentHandshake: Sendable {
             else {
                 return violation("it wants to see a storage that was not named")
             }
-            if let key = probe.key, !store.contains(key) {
+            if let key = probe.key, !store.isProbe(key) {
                 return violation(
-                    "it wants to see an object outside of the root of storage \"\(probe.storage.rawValue)\"")
+                    "it wants to see an object that is no probe below the root of storage \"\(probe.storage.rawValue)\""
+                )
             }
         }
         awaited = .answers

@@ -132,17 +132,22 @@ package struct Checksum: Sendable, Hashable, Codable {
 package struct TaskResult: Sendable, Hashable, Codable {
     /// Place of the task in its shard.
     package var index: Int
-    /// ETag of the destination.
+    /// ETag of the destination. When it was verified: the one that the bytes give.
     package var etag: String?
     package var checksum: Checksum?
     /// Whether the store did the copying.
     package var copiedByStore: Bool
+    /// Why an object that was to be verified could not be read as a whole, in one line.
+    package var damage: String?
 
-    package init(index: Int, etag: String? = nil, checksum: Checksum? = nil, copiedByStore: Bool) {
+    package init(
+        index: Int, etag: String? = nil, checksum: Checksum? = nil, copiedByStore: Bool, damage: String? = nil
+    ) {
         self.index = index
         self.etag = etag
         self.checksum = checksum
         self.copiedByStore = copiedByStore
+        self.damage = damage
     }
 }
 

@@ -8,11 +8,14 @@ package struct HandshakePolicy: Sendable {
     package var lease: Duration
     /// Versions of the protocol it speaks.
     package var versions: [Int]
+    /// Names of agents that may work, by their certificates; empty for all that have a certificate, if one is asked for.
+    package var allowedAgents: [String]
 
     package init(
         stores: [StoreDescription], heartbeat: Duration = .seconds(5), lease: Duration = .seconds(30),
-        versions: [Int] = HandshakeRules.versions
+        versions: [Int] = HandshakeRules.versions, allowedAgents: [String] = []
     ) {
+        self.allowedAgents = allowedAgents
         self.stores = stores
         self.heartbeat = heartbeat
         self.lease = lease
@@ -56,14 +59,19 @@ package struct CoordinatorHandshake: Sendable {
     private let token: Secret?
     private let nonce: String
     private let binding: [UInt8]
+    private let certificateNames: [String]?
     private var step = Step.hello
 
     /// - Parameters:
     ///   - token: nil or empty when none is in use.
     ///   - nonce: fresh from ``HandshakeRules/newNonce()``.
     ///   - binding: ties the proofs to the encrypted channel below; empty when there is none.
+    ///   - certificateNames: the names in the certificate that the agent has shown; nil when it has shown none.
     /// - Throws: ``BackupError/Code/configuration`` when the token is too short, or a lease not longer than a heartbeat.
-    package init(policy: HandshakePolicy, token: Secret?, nonce: String, binding: [UInt8] = []) throws(BackupError) {
+    package init(
+        policy: HandshakePolicy, token: Secret?, nonce: String, binding: [UInt8] = [],
+        certificateNames: [String]? = nil
+    ) throws(BackupError) {
         self.token = try .handshakeToken(token)
         guard policy.lease.milliseconds > policy.heartbeat.milliseconds else {
             throw BackupError(
@@ -73,6 +81,7 @@ package struct CoordinatorHandshake: Sendable {
         self.policy = policy
         self.nonce = nonce
         self.binding = binding
+        self.certificateNames = certificateNames
     }
 
     package mutating func receive(_ message: AgentMessage) -> [Action] {
@@ -106,6 +115,7 @@ package struct CoordinatorHandshake: Sendable {
         if let flaw = HandshakeRules.flaw(of: hello) {
             return refuse(.protocolViolation, "the agent cannot be worked with: \(flaw)")
         }
+        if let stranger = stranger(hello) { return stranger }
         guard let version = HandshakeRules.commonVersion(hello.versions, policy.versions) else {
             return refuse(
                 .unsupported,
@@ -117,6 +127,21 @@ package struct CoordinatorHandshake: Sendable {
         step = .proof(transcript)
         let proof = transcript.proof(of: .coordinator, token: token)
         return [.send(.challenge(Challenge(version: version, nonce: nonce, proof: proof)))]
+    }
+
+    /// An agent is who its certificate says it is, and one of those that may work.
+    private mutating func stranger(_ hello: Hello) -> [Action]? {
+        if let certificateNames, !certificateNames.contains(hello.name) {
+            let names = certificateNames.prefix(4).joined(separator: ", ").escapingControlCharacters
+            return refuse(
+                .permissionDenied, "agent \(hello.name) shows the certificate of \(names)",
+                hint: "agent.name must be a name in the agent's certificate")
+        }
+        guard policy.allowedAgents.isEmpty || (certificateNames != nil && policy.allowedAgents.contains(hello.name))
+        else {
+            return refuse(.permissionDenied, "agent \(hello.name) is not in coordinator.tls.allowedAgents")
+        }
+        return nil
     }
 
     private mutating func check(_ proof: String, _ transcript: HandshakeTranscript) -> [Action] {

@@ -10,6 +10,9 @@ package enum CoordinatorMessage: Sendable, Hashable {
     case assignment(Assignment)
     /// Stop these shards. The agent answers each with `returned`, or with the result that was on its way.
     case cancel(Cancellation)
+    /// How much the agent may use from now on, all its shards together. Said before the first assignment and whenever it
+    /// changes; an agent that has heard nothing is bound by its own configuration.
+    case limits(TransferLimits)
     /// There will be no more work on this connection: end it when the last shard is reported.
     case finish
 }
@@ -93,6 +96,21 @@ package struct Assignment: Sendable, Hashable, Codable {
         self.shard = shard
         self.bandwidth = bandwidth
     }
+}
+
+/// What copies may use, all together.
+package struct TransferLimits: Sendable, Hashable, Codable {
+    /// Bytes per second that pass through; nil for no limit.
+    package var bandwidth: Int64?
+    /// Requests to stores; nil for no limit.
+    package var requestsPerSecond: Double?
+
+    package init(bandwidth: Int64? = nil, requestsPerSecond: Double? = nil) {
+        self.bandwidth = bandwidth
+        self.requestsPerSecond = requestsPerSecond
+    }
+
+    package var isUnlimited: Bool { bandwidth == nil && requestsPerSecond == nil }
 }
 
 /// Leases that have ended.

@@ -45,6 +45,12 @@ package struct FrameDecoder: Sendable {
         guard buffer.count - start >= Frame.lengthSize else { return nil }
         let length = buffer[start..<start + Frame.lengthSize].reduce(0) { $0 << 8 | Int($1) }
         guard length <= limits.frameSize else {
+            // The first bytes of a TLS handshake or alert, which no frame can begin with.
+            guard ![0x1603, 0x1503].contains(length >> 16) else {
+                throw BackupError(
+                    .protocolViolation, "it speaks TLS, and TLS is not on here",
+                    hint: "coordinator.tls and agent.tls must both be set, or neither")
+            }
             throw BackupError(
                 .protocolViolation, "a frame of \(length) bytes was announced, at most \(limits.frameSize) are allowed",
                 hint: "is this the port of another program?")

@@ -47,7 +47,8 @@ extension AgentMessage: FramedMessage {
         case .failed: self = .failed(try Payload.value(frame, limits))
         case .returned: self = .returned(try Payload.value(frame, limits))
         case .goodbye: self = .goodbye
-        case .challenge, .probes, .accepted, .refused, .assignment, .cancel, .finish: return nil
+        case .challenge, .probes, .accepted, .refused, .assignment, .cancel, .finish, .limits:
+            return nil
         }
     }
 }
@@ -61,6 +62,7 @@ extension CoordinatorMessage: FramedMessage {
         case .refused(let refusal): try Payload.frame(kind, refusal, limits)
         case .assignment(let assignment): try Payload.frame(kind, assignment, limits)
         case .cancel(let cancellation): try Payload.frame(kind, cancellation, limits)
+        case .limits(let shared): try Payload.frame(kind, shared, limits)
         case .finish: Frame(kind: kind.rawValue, payload: [])
         }
     }
@@ -77,6 +79,7 @@ extension CoordinatorMessage: FramedMessage {
         case .refused: self = .refused(try Payload.value(frame, limits))
         case .assignment: self = .assignment(try Payload.value(frame, limits))
         case .cancel: self = .cancel(try Payload.value(frame, limits))
+        case .limits: self = .limits(try Payload.value(frame, limits))
         case .finish: self = .finish
         case .hello, .proof, .probeAnswers, .pull, .heartbeat, .completed, .failed, .returned, .goodbye: return nil
         }

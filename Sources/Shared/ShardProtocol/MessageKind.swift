@@ -9,7 +9,7 @@
 /// | heartbeat | 17 | assignment | 144 |
 /// | completed | 18 | cancel | 145 |
 /// | failed | 19 | finish | 146 |
-/// | returned | 20 | | |
+/// | returned | 20 | limits | 147 |
 /// | goodbye | 21 | | |
 ///
 /// Kinds below 128 are the agent's, the others the coordinator's: a frame that goes the wrong way is a violation. A kind of
@@ -31,6 +31,7 @@ package enum MessageKind: UInt8, Sendable, CaseIterable {
     case assignment = 144
     case cancel = 145
     case finish = 146
+    case limits = 147
 
     /// Whether a kind is the coordinator's.
     static func isCoordinators(_ kind: UInt8) -> Bool { kind >= 128 }
@@ -62,6 +63,7 @@ extension CoordinatorMessage {
         case .assignment: .assignment
         case .cancel: .cancel
         case .finish: .finish
+        case .limits: .limits
         }
     }
 }

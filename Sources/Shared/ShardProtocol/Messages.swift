@@ -14,7 +14,7 @@ package struct CopyTask: Sendable, Hashable, Codable {
     package var destination: String?
     /// Bytes of the whole object, as listed.
     package var size: Int64
-    /// ETag of the source as listed; nil when unknown.
+    /// ETag of the source as listed; nil when unknown. When it is verified: an ETag that the bytes are to be compared with.
     package var etag: String?
     /// Version 1 has room for parts that several agents copy; nil means the whole object.
     package var part: PartRange?
@@ -53,9 +53,18 @@ package enum TransferMode: String, Sendable, Hashable, Codable {
     case streaming
 }
 
+/// What is done with the objects of a shard.
+package enum ShardOperation: String, Sendable, Hashable, Codable {
+    case copy
+    /// Every object is read, and what its bytes add up to is reported. Source and destination are the same storage.
+    case verify
+}
+
 /// What one agent takes at a time.
 package struct Shard: Sendable, Hashable, Codable {
     package var id: Int
+    /// Nil stands for `copy`.
+    package var operation: ShardOperation?
     package var source: StorageID
     package var destination: StorageID
     /// Put before every task's source key.
@@ -66,10 +75,11 @@ package struct Shard: Sendable, Hashable, Codable {
     package var tasks: [CopyTask]
 
     package init(
-        id: Int, source: StorageID, destination: StorageID, sourcePrefix: String, destinationPrefix: String,
-        mode: TransferMode, tasks: [CopyTask]
+        id: Int, operation: ShardOperation? = nil, source: StorageID, destination: StorageID, sourcePrefix: String,
+        destinationPrefix: String, mode: TransferMode, tasks: [CopyTask]
     ) {
         self.id = id
+        self.operation = operation
         self.source = source
         self.destination = destination
         self.sourcePrefix = sourcePrefix

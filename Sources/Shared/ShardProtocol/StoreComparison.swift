@@ -1,3 +1,5 @@
+import Support
+
 extension StoreDescription {
     /// Whether both describe the same place. The endpoint is no part of it: every host may have a way of its own.
     package func isSamePlace(as other: StoreDescription) -> Bool {
@@ -14,11 +16,10 @@ extension StoreDescription {
     /// The root without leading, trailing and doubled slashes.
     var normalizedRoot: String { root.split(separator: "/").joined(separator: "/") }
 
-    /// Whether a key lies below the root, without steps upward.
-    func contains(_ key: String) -> Bool {
-        let steps = key.split(separator: "/")
-        let root = root.split(separator: "/")
-        return steps.count > root.count && steps.starts(with: root) && !steps.contains("..") && !steps.contains(".")
+    /// Whether a key is that of a probe object: one of that name, directly below the root.
+    func isProbe(_ key: String) -> Bool {
+        let steps = key.split(separator: "/", omittingEmptySubsequences: false)
+        return steps.dropLast().elementsEqual(root.split(separator: "/")) && ProbeName.isValid(steps.last ?? "")
     }
 
     /// `bucket "a" root "files"`; the provider is named only where it differs.
@@ -38,6 +39,22 @@ extension StoreDescription {
                 + "the coordinator's is \(own.place(comparedTo: theirs))"
         }
         return nil
+    }
+}
+
+/// The names of probe objects. An agent reads no other object for a coordinator that it does not yet work for.
+package enum ProbeName {
+    private static let prefix = "milvus_backup_probe_"
+    private static let size = 16
+
+    package static func random() throws(BackupError) -> String {
+        prefix + (try SecureRandom.hexadecimal(bytes: size))
+    }
+
+    static func isValid(_ name: Substring) -> Bool {
+        let digits = name.utf8.dropFirst(prefix.utf8.count)
+        return name.hasPrefix(prefix) && digits.count == 2 * size
+            && digits.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
     }
 }
 

@@ -18,9 +18,14 @@ struct AgentRoster: Sendable {
         var inFlight = WorkAmount()
         var failures = 0
         var losses = 0
+        /// From lease to report, of all shards it has finished.
+        var timeForDone = Duration.zero
 
         var isAvailable: Bool { capacity != nil && !isSilent }
         var isWilling: Bool { isAvailable && wish > 0 && leases.count < capacity ?? 0 }
+        var isIdle: Bool { isWilling && leases.isEmpty }
+        /// How long a shard takes here; no time at all as long as nobody knows.
+        var timeForShard: Duration { done.shards == 0 ? .zero : timeForDone / done.shards }
     }
 
     private(set) var agents: [AgentID: Agent] = [:]
@@ -56,6 +61,11 @@ struct AgentRoster: Sendable {
             return id
         }
         return nil
+    }
+
+    /// The agents that want work and have none, those first that have waited longest.
+    var idle: [AgentID] {
+        agents.filter { $0.value.isIdle }.sorted { ($0.value.place ?? 0) < ($1.value.place ?? 0) }.map(\.key)
     }
 
     /// Whether an agent that is not in the list could take a shard, now or when it has room.

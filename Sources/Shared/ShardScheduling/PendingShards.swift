@@ -2,15 +2,10 @@ import Support
 
 /// Shards that wait for an agent.
 ///
-/// Fresh ones come out lane by lane in turn, so that agents work in different places at the same time. Those that come back
-/// go before the fresh ones; each may have agents that it would rather not go to.
+/// Fresh ones come out lane by lane in turn, and within a lane place by place, so that agents work in different places of the
+/// store at the same time. Those that come back go before the fresh ones; each may have agents that it would rather not go
+/// to.
 struct PendingShards: Sendable {
-    /// A shard's place in a queue. A shard that was moved leaves its old ticket behind, which is skipped.
-    private struct Ticket: Sendable {
-        var shard: Int
-        var number: UInt64
-    }
-
     /// Shards that came back and avoid the same agents.
     private struct Group: Sendable {
         /// Sorted, without doubles.
@@ -18,9 +13,8 @@ struct PendingShards: Sendable {
         var queue = FirstInFirstOut<Ticket>()
     }
 
-    private var lanes: [Int64: FirstInFirstOut<Ticket>] = [:]
-    /// The lanes that are not empty, in turn.
-    private var turns = FirstInFirstOut<Int64>()
+    /// The shards of each lane, by place.
+    private var lanes = Rotation<Int64, Rotation<String, FirstInFirstOut<Ticket>>>()
     /// Few: one for each set of agents on which waiting shards have failed.
     private var groups: [Group] = []
     private var places: [Int: (number: UInt64, avoided: [AgentID])] = [:]
@@ -32,9 +26,10 @@ struct PendingShards: Sendable {
     /// The agents that a waiting shard avoids; nil when it does not wait.
     func avoided(by shard: Int) -> [AgentID]? { places[shard]?.avoided }
 
-    mutating func add(_ shard: Int, lane: Int64) {
-        if lanes[lane] == nil { turns.append(lane) }
-        lanes[lane, default: FirstInFirstOut()].append(ticket(shard, avoiding: []))
+    /// - Parameter place: shards of one lane and place come out in order.
+    mutating func add(_ shard: Int, lane: Int64, place: String = "") {
+        let ticket = ticket(shard, avoiding: [])
+        lanes.add(to: lane) { $0.add(to: place) { $0.append(ticket) } }
     }
 
     /// Adds a shard that was with an agent before, or moves one that waits.
@@ -64,20 +59,15 @@ struct PendingShards: Sendable {
                 index += 1
             }
         }
-        while let lane = turns.popFirst() {
-            let shard = PendingShards.popValid(&lanes[lane, default: FirstInFirstOut()], &places)
-            if lanes[lane]?.isEmpty ?? true { lanes[lane] = nil } else { turns.append(lane) }
-            if let shard { return shard }
-        }
-        return nil
+        return PendingShards.popValid(&lanes, &places)
     }
 
     mutating func removeAll() { self = PendingShards() }
 
     private static func popValid(
-        _ queue: inout FirstInFirstOut<Ticket>, _ places: inout [Int: (number: UInt64, avoided: [AgentID])]
+        _ queue: inout some TicketQueue, _ places: inout [Int: (number: UInt64, avoided: [AgentID])]
     ) -> Int? {
-        while let ticket = queue.popFirst() {
+        while let ticket = queue.popTicket() {
             guard places[ticket.shard]?.number == ticket.number else { continue }
             places[ticket.shard] = nil
             return ticket.shard
@@ -90,4 +80,43 @@ struct PendingShards: Sendable {
         places[shard] = (lastNumber, agents)
         return Ticket(shard: shard, number: lastNumber)
     }
+}
+
+/// A shard's place in a queue. A shard that was moved leaves its old ticket behind, which is skipped.
+private struct Ticket: Sendable {
+    var shard: Int
+    var number: UInt64
+}
+
+/// Queues that take turns.
+private struct Rotation<Key: Hashable & Sendable, Queue: TicketQueue>: TicketQueue {
+    private var queues: [Key: Queue] = [:]
+    /// Those that are not empty, in turn.
+    private var turns = FirstInFirstOut<Key>()
+
+    var isEmpty: Bool { turns.isEmpty }
+
+    mutating func add(to key: Key, _ body: (inout Queue) -> Void) {
+        if queues[key] == nil { turns.append(key) }
+        body(&queues[key, default: Queue()])
+    }
+
+    mutating func popTicket() -> Ticket? {
+        while let key = turns.popFirst() {
+            let ticket = queues[key]?.popTicket()
+            if queues[key]?.isEmpty ?? true { queues[key] = nil } else { turns.append(key) }
+            if let ticket { return ticket }
+        }
+        return nil
+    }
+}
+
+private protocol TicketQueue: Sendable {
+    init()
+    var isEmpty: Bool { get }
+    mutating func popTicket() -> Ticket?
+}
+
+extension FirstInFirstOut: TicketQueue where Element == Ticket {
+    fileprivate mutating func popTicket() -> Ticket? { popFirst() }
 }

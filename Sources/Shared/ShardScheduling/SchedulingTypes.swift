@@ -15,10 +15,15 @@ package struct SchedulingPolicy: Sendable, Hashable {
     package var leaseDuration: Duration
     /// Tries of one shard, after which the job fails.
     package var maximumFailures: Int
+    /// How old a lease is, at least, before an idle agent takes its shard over: a few heartbeats, so that its progress is known.
+    package var takeoverDelay: Duration
 
-    package init(leaseDuration: Duration = .seconds(30), maximumFailures: Int = 3) {
+    package init(
+        leaseDuration: Duration = .seconds(30), maximumFailures: Int = 3, takeoverDelay: Duration = .seconds(10)
+    ) {
         self.leaseDuration = leaseDuration
         self.maximumFailures = max(1, maximumFailures)
+        self.takeoverDelay = takeoverDelay
     }
 }
 
@@ -26,6 +31,20 @@ package struct SchedulingPolicy: Sendable, Hashable {
 package struct Handout: Sendable, Hashable {
     package var agent: AgentID
     package var assignment: Assignment
+    /// Who works on the same shard and is slow: whoever is done first counts. nil for all but takeovers.
+    package var rival: AgentID?
+
+    package init(agent: AgentID, assignment: Assignment, rival: AgentID? = nil) {
+        self.agent = agent
+        self.assignment = assignment
+        self.rival = rival
+    }
+}
+
+/// An agent's lease, for calls that say what has become of it.
+package struct HeldLease: Sendable, Hashable {
+    package var agent: AgentID
+    package var lease: Lease
 }
 
 /// A shard that is done, with all that is known of it: the scheduler forgets it.
@@ -68,6 +87,8 @@ package struct ReportOutcome: Sendable {
         case finished(FinishedShard)
         /// The shard waits for its next try.
         case requeued
+        /// It has failed here, and another agent is at work on it.
+        case leftToRival
         /// The job is lost. Nothing is handed out any more; ``ShardScheduler/cancelAll()`` gives the leases to cancel.
         case jobFailed(JobFailure)
         /// It cannot be done, and the job goes on without it.
@@ -77,6 +98,8 @@ package struct ReportOutcome: Sendable {
     }
     package var verdict: Verdict
     package var handouts: [Handout]
+    /// Leases of the finished shard that others still hold: tell them to cancel.
+    package var superseded: [HeldLease] = []
 }
 
 package struct HeartbeatOutcome: Sendable {
@@ -86,14 +109,10 @@ package struct HeartbeatOutcome: Sendable {
 }
 
 package struct ExpiryOutcome: Sendable {
-    package struct Expired: Sendable, Hashable {
-        package var agent: AgentID
-        package var lease: Lease
-    }
     /// Leases that have run out: tell the agents to cancel them, should they still be there.
-    package var expired: [Expired]
+    package var expired: [HeldLease]
     package var handouts: [Handout]
-    /// When to call ``ShardScheduler/expire(now:)`` again at the latest; nil when nothing is leased.
+    /// When the next lease runs out, or a shard need not wait for another agent any more; nil when there is no such moment.
     package var nextDeadline: ContinuousClock.Instant?
 }
 
@@ -129,7 +148,7 @@ package struct JobProgress: Sendable, Hashable {
     /// All that was added so far.
     package var planned = WorkAmount()
     package var done = WorkAmount()
-    /// What the leased shards have done so far, by their last heartbeats; `shards` counts the leases.
+    /// What the leased shards have done so far, by their last heartbeats; of a shard with two leases what the faster one has.
     package var inFlight = WorkAmount()
     package var pendingShards = 0
     /// Whether no more shards will be added.

@@ -45,6 +45,7 @@ package struct ShardFill: Sendable {
 /// }
 /// ```
 package struct ShardCutter: Sendable {
+    private let operation: ShardOperation?
     private let source: StorageID
     private let destination: StorageID
     private let mode: TransferMode
@@ -58,6 +59,21 @@ package struct ShardCutter: Sendable {
         source: StorageID, destination: StorageID, mode: TransferMode, limits: ShardLimits = ShardLimits(),
         firstID: Int = 1
     ) {
+        self.init(
+            operation: nil, source: source, destination: destination, mode: mode, limits: limits, firstID: firstID)
+    }
+
+    /// Shards whose objects are read where they are.
+    package init(verifying storage: StorageID, limits: ShardLimits) {
+        self.init(
+            operation: .verify, source: storage, destination: storage, mode: .streaming, limits: limits, firstID: 1)
+    }
+
+    private init(
+        operation: ShardOperation?, source: StorageID, destination: StorageID, mode: TransferMode,
+        limits: ShardLimits, firstID: Int
+    ) {
+        self.operation = operation
         self.source = source
         self.destination = destination
         self.mode = mode
@@ -83,8 +99,9 @@ package struct ShardCutter: Sendable {
         guard !current.isEmpty else { return nil }
         let prefixes = KeyPrefixes(of: current)
         let shard = Shard(
-            id: nextID, source: source, destination: destination, sourcePrefix: prefixes.source,
-            destinationPrefix: prefixes.destination, mode: mode, tasks: current.map(prefixes.task))
+            id: nextID, operation: operation, source: source, destination: destination,
+            sourcePrefix: prefixes.source, destinationPrefix: prefixes.destination, mode: mode,
+            tasks: current.map(prefixes.task))
         nextID += 1
         current = []
         return shard

@@ -3,12 +3,14 @@ import Support
 
 /// Which shard goes to which agent, and when again: the whole state of one job's shards, as a value.
 ///
-/// A shard is pending, leased to one agent, or done and forgotten. Every call gets the time and gives back what is to be done;
+/// A shard is pending, leased to one agent or two, or done and forgotten. Every call gets the time and gives back what is to be done;
 /// nothing happens by itself. An agent that pulls when nothing is there is remembered and served by a later call, so the
 /// handouts of *every* call must be sent.
 ///
 /// - A lease ends with the agent's report, with its connection, or when no heartbeat has named it for
 ///   ``SchedulingPolicy/leaseDuration``. The next lease of the shard has a higher epoch, and reports of earlier ones are late.
+/// - Near the end, when nothing is pending, agents without work take over shards that others hold: those first that would be
+///   done last. Both leases count, and the first to finish wins; the other is to be canceled. So a slow agent holds up nobody.
 /// - A shard that failed goes to another agent if one is there; it waits for that one no longer than a lease lasts.
 /// - After ``SchedulingPolicy/maximumFailures`` failures of a shard the job has failed. A failure that no retry can mend gets
 ///   one more try on one other agent, if there is one, because it may be that agent's own.
@@ -24,7 +26,11 @@ package struct ShardScheduler: Sendable {
 
     struct ActiveLease: Sendable {
         var agent: AgentID
+        var epoch: Int
+        var began: ContinuousClock.Instant
         var deadline: ContinuousClock.Instant
+        /// When a heartbeat last told of more than the one before.
+        var progressed: ContinuousClock.Instant
         var done = WorkAmount()
     }
 
@@ -33,7 +39,8 @@ package struct ShardScheduler: Sendable {
         var amount: WorkAmount
         /// The epoch of the last lease; one less than the first one's when there was none.
         var epoch: Int
-        var lease: ActiveLease?
+        /// Of different agents; a second one is a takeover.
+        var leases: [ActiveLease] = []
         /// Until when the shard waits for an agent that it does not avoid.
         var avoidsUntil: ContinuousClock.Instant?
         /// Where it failed, in that order, without doubles.
@@ -41,6 +48,12 @@ package struct ShardScheduler: Sendable {
         var failures = 0
         /// Failures that no retry can mend.
         var refusals = 0
+
+        /// What counts as done while it is not: that of the lease that is ahead.
+        var inFlight: WorkAmount {
+            guard let ahead = leases.max(by: { $0.done.bytes < $1.done.bytes }) else { return WorkAmount() }
+            return WorkAmount(shards: 1, objects: ahead.done.objects, bytes: ahead.done.bytes)
+        }
     }
 
     /// An appointment with a lease; only a hint, the truth is in the entry.
@@ -56,6 +69,9 @@ package struct ShardScheduler: Sendable {
     package let backupPlace: BackupPlace?
     package let policy: SchedulingPolicy
     package private(set) var state = State.running
+    /// Leases that ended by silence, with a connection, or because another agent was faster: their holders may have left
+    /// something unfinished.
+    package private(set) var abandonedLeases = 0
     private let firstEpoch: Int
 
     /// Shards that are not done.
@@ -90,8 +106,10 @@ package struct ShardScheduler: Sendable {
         return progress
     }
 
-    /// Bytes of a leased shard that are done, by its last heartbeat; nil when it is not leased.
-    package func bytesInFlight(of shard: Int) -> Int64? { entries[shard]?.lease?.done.bytes }
+    /// Bytes of a leased shard that are done, by the heartbeats of whoever is ahead; nil when it is not leased.
+    package func bytesInFlight(of shard: Int) -> Int64? {
+        entries[shard].flatMap { $0.leases.isEmpty ? nil : $0.inFlight.bytes }
+    }
 
     /// Whether every shard is done and none will come.
     package var isFinished: Bool { state == .running && total.isPlanComplete && entries.isEmpty }
@@ -113,13 +131,17 @@ package struct ShardScheduler: Sendable {
     /// - Parameters:
     ///   - shard: its id must be new in this job.
     ///   - lane: shards of one lane (a partition, a collection) come out in order, the lanes take turns.
-    package mutating func add(_ shard: Shard, lane: Int64 = 0, now: ContinuousClock.Instant) -> [Handout] {
+    ///   - spreadsKeys: whether shards of one lane take turns by their prefixes, so that no place of the store runs hot;
+    ///     those of one prefix come out in order.
+    package mutating func add(
+        _ shard: Shard, lane: Int64 = 0, spreadsKeys: Bool = false, now: ContinuousClock.Instant
+    ) -> [Handout] {
         guard state == .running else { return [] }
         precondition(entries[shard.id] == nil, "shard \(shard.id) was added twice")
         let amount = WorkAmount(shards: 1, objects: shard.tasks.count, bytes: shard.bytes)
         entries[shard.id] = Entry(shard: shard, amount: amount, epoch: firstEpoch - 1)
         total.planned += amount
-        pending.add(shard.id, lane: lane)
+        pending.add(shard.id, lane: lane, place: spreadsKeys ? shard.sourcePrefix : "")
         return dispatch(now)
     }
 
@@ -140,9 +162,10 @@ package struct ShardScheduler: Sendable {
     package mutating func agentLost(_ agent: AgentID, now: ContinuousClock.Instant) -> [Handout] {
         guard let lost = roster[agent], lost.capacity != nil else { return [] }
         for shard in lost.leases.keys.sorted() {
-            endLease(of: shard)
+            endLease(of: shard, by: agent)
             requeue(shard, now: now)
         }
+        abandonedLeases += lost.leases.count
         roster.update(agent) { agent in
             agent.losses += lost.leases.count
             agent.capacity = nil
@@ -175,8 +198,14 @@ package struct ShardScheduler: Sendable {
             let done = WorkAmount(
                 shards: 1, objects: min(max(0, report.objects), entry.amount.objects),
                 bytes: min(max(0, report.bytes), entry.amount.bytes))
-            setInFlight(done, of: report.lease.shard)
-            entries[report.lease.shard]?.lease?.deadline = now + policy.leaseDuration
+            let deadline = now + policy.leaseDuration
+            changeLease(of: report.lease.shard, by: agent) { lease in
+                if let known = lease?.done, done.bytes > known.bytes || done.objects > known.objects {
+                    lease?.progressed = now
+                }
+                lease?.done = done
+                lease?.deadline = deadline
+            }
         }
         return HeartbeatOutcome(stale: stale, handouts: hear(agent, now))
     }
@@ -199,14 +228,20 @@ package struct ShardScheduler: Sendable {
                 code: BackupError.Code.protocolViolation.description, isRetryable: true)
             return fail(agent, failure, now: now)
         }
-        endLease(of: lease.shard)
+        let began = entry.leases.first { $0.agent == agent }?.began ?? now
+        let superseded = entry.leases.filter { $0.agent != agent }.map { held(lease.shard, $0) }
+        abandonedLeases += superseded.count
+        for lease in entry.leases { endLease(of: entry.shard.id, by: lease.agent) }
         entries[lease.shard] = nil
         total.done += entry.amount
-        roster.update(agent) { $0.done += entry.amount }
+        roster.update(agent) { agent in
+            agent.done += entry.amount
+            agent.timeForDone += now - began
+        }
         let finished = FinishedShard(
             shard: entry.shard, agent: agent, epoch: lease.epoch, results: results,
             bytesCopied: max(0, completion.bytes), fallback: completion.fallback)
-        return ReportOutcome(verdict: .finished(finished), handouts: hear(agent, now))
+        return ReportOutcome(verdict: .finished(finished), handouts: hear(agent, now), superseded: superseded)
     }
 
     /// A shard could not be finished.
@@ -216,20 +251,19 @@ package struct ShardScheduler: Sendable {
         _ agent: AgentID, _ failure: ShardFailure, isVital: Bool = true, now: ContinuousClock.Instant
     ) -> ReportOutcome {
         let shard = failure.lease.shard
-        guard isValid(failure.lease, agent), var entry = entries[shard] else {
-            return ReportOutcome(verdict: .late, handouts: hear(agent, now))
-        }
-        endLease(of: shard)
-        guard state == .running else { return ReportOutcome(verdict: .late, handouts: []) }
+        guard isValid(failure.lease, agent) else { return ReportOutcome(verdict: .late, handouts: hear(agent, now)) }
+        endLease(of: shard, by: agent)
+        guard state == .running, var entry = entries[shard] else { return ReportOutcome(verdict: .late, handouts: []) }
         roster.update(agent) { agent in
             agent.failures += 1
             agent.isSilent = false
         }
-        entry.lease = nil
         entry.failures += 1
         if !failure.isRetryable { entry.refusals += 1 }
         if !entry.failedOn.contains(agent) { entry.failedOn.append(agent) }
         entries[shard] = entry
+        // Whoever else is at work on it may be luckier.
+        guard entry.leases.isEmpty else { return ReportOutcome(verdict: .leftToRival, handouts: dispatch(now)) }
         let hasSecondOpinion = failure.isRetryable || roster.hasAvailable(outsideOf: entry.failedOn)
         guard entry.failures < policy.maximumFailures, entry.refusals < 2, hasSecondOpinion else {
             let lost = JobFailure(
@@ -251,21 +285,22 @@ package struct ShardScheduler: Sendable {
     /// An agent gives a shard back without having failed. It is not given to the same agent at once if another is there.
     package mutating func giveBack(_ agent: AgentID, _ lease: Lease, now: ContinuousClock.Instant) -> [Handout] {
         guard isValid(lease, agent) else { return hear(agent, now) }
-        endLease(of: lease.shard)
+        endLease(of: lease.shard, by: agent)
         requeue(lease.shard, avoiding: [agent], now: now)
         return hear(agent, now)
     }
 
     // MARK: Time
 
-    /// Ends the leases that have run out, and the waiting for another agent. Call it when the deadline it gives is reached;
-    /// earlier or more often is harmless.
+    /// Ends the leases that have run out, and the waiting for another agent; and lets idle agents take over what others are
+    /// slow with. Call it when the deadline it gives is reached, and about every second because of the takeovers; earlier or
+    /// more often is harmless.
     package mutating func expire(now: ContinuousClock.Instant) -> ExpiryOutcome {
-        var expired: [ExpiryOutcome.Expired] = []
+        var expired: [HeldLease] = []
         while let next = deadlines.first, next.instant <= now || !isCurrent(next) {
             _ = deadlines.popFirst()
             guard isCurrent(next) else { continue }
-            guard let lease = entries[next.shard]?.lease else {
+            guard let lease = entries[next.shard]?.leases.first(where: { $0.epoch == next.epoch }) else {
                 stopAvoiding(next.shard, now)
                 continue
             }
@@ -273,15 +308,16 @@ package struct ShardScheduler: Sendable {
                 deadlines.insert(Deadline(instant: lease.deadline, shard: next.shard, epoch: next.epoch))
                 continue
             }
-            expired.append(.init(agent: lease.agent, lease: Lease(job: job, shard: next.shard, epoch: next.epoch)))
-            endLease(of: next.shard)
+            expired.append(held(next.shard, lease))
+            endLease(of: next.shard, by: lease.agent)
+            abandonedLeases += 1
             roster.update(lease.agent) { agent in
                 agent.isSilent = true
                 agent.losses += 1
             }
             requeue(next.shard, now: now)
         }
-        let handouts = dispatch(now)
+        let handouts = dispatch(now) + takeOver(now)
         return ExpiryOutcome(expired: expired, handouts: handouts, nextDeadline: deadlines.first?.instant)
     }
 
@@ -292,7 +328,7 @@ package struct ShardScheduler: Sendable {
         if state == .running { state = .canceled }
         pending.removeAll()
         let held = roster.agents.filter { !$0.value.leases.isEmpty }.sorted { $0.key < $1.key }
-        for (_, agent) in held { for shard in agent.leases.keys { endLease(of: shard) } }
+        for (id, agent) in held { for shard in agent.leases.keys { endLease(of: shard, by: id) } }
         return held.map { id, agent in
             (id, agent.leases.sorted { $0.key < $1.key }.map { Lease(job: job, shard: $0.key, epoch: $0.value) })
         }
@@ -302,11 +338,19 @@ package struct ShardScheduler: Sendable {
 
     private func isValid(_ lease: Lease, _ agent: AgentID) -> Bool {
         guard lease.job == job, let entry = entries[lease.shard] else { return false }
-        return entry.epoch == lease.epoch && entry.lease?.agent == agent
+        return entry.leases.contains { $0.agent == agent && $0.epoch == lease.epoch }
     }
 
-    /// Whether an appointment is with the shard as it is now: leased under that epoch, or waiting since that lease ended.
-    private func isCurrent(_ deadline: Deadline) -> Bool { entries[deadline.shard]?.epoch == deadline.epoch }
+    /// Whether an appointment is with the shard as it is now: leased under that epoch, or waiting since its last lease ended.
+    private func isCurrent(_ deadline: Deadline) -> Bool {
+        guard let entry = entries[deadline.shard] else { return false }
+        return entry.leases.isEmpty
+            ? entry.epoch == deadline.epoch : entry.leases.contains { $0.epoch == deadline.epoch }
+    }
+
+    private func held(_ shard: Int, _ lease: ActiveLease) -> HeldLease {
+        HeldLease(agent: lease.agent, lease: Lease(job: job, shard: shard, epoch: lease.epoch))
+    }
 
     /// An agent has spoken: it is not silent.
     private mutating func hear(_ agent: AgentID, _ now: ContinuousClock.Instant) -> [Handout] {
@@ -315,25 +359,28 @@ package struct ShardScheduler: Sendable {
         return dispatch(now)
     }
 
-    private mutating func setInFlight(_ done: WorkAmount, of shard: Int) {
-        guard let lease = entries[shard]?.lease else { return }
-        let change = done - lease.done
-        entries[shard]?.lease?.done = done
-        total.inFlight += change
-        roster.update(lease.agent) { $0.inFlight += change }
+    /// Changes an agent's lease of a shard; one that is nil afterwards is over.
+    private mutating func changeLease(of shard: Int, by agent: AgentID, _ change: (inout ActiveLease?) -> Void) {
+        guard let before = entries[shard]?.inFlight,
+            let index = entries[shard]?.leases.firstIndex(where: { $0.agent == agent }),
+            let lease = entries[shard]?.leases[index]
+        else { return }
+        var changed: ActiveLease? = lease
+        change(&changed)
+        if let changed { entries[shard]?.leases[index] = changed } else { entries[shard]?.leases.remove(at: index) }
+        total.inFlight += (entries[shard]?.inFlight ?? WorkAmount()) - before
+        roster.update(agent) { $0.inFlight += (changed?.done ?? WorkAmount()) - lease.done }
     }
 
-    /// Ends the lease of a shard, whatever becomes of the shard.
-    private mutating func endLease(of shard: Int) {
-        guard let lease = entries[shard]?.lease else { return }
-        setInFlight(WorkAmount(), of: shard)
-        entries[shard]?.lease = nil
-        roster.update(lease.agent) { $0.leases[shard] = nil }
+    /// Ends an agent's lease of a shard, whatever becomes of the shard.
+    private mutating func endLease(of shard: Int, by agent: AgentID) {
+        changeLease(of: shard, by: agent) { $0 = nil }
+        roster.update(agent) { $0.leases[shard] = nil }
     }
 
-    /// Puts a shard back, away from the agents where it failed.
+    /// Puts a shard back that nobody holds any more, away from the agents where it failed.
     private mutating func requeue(_ shard: Int, avoiding more: [AgentID] = [], now: ContinuousClock.Instant) {
-        guard state == .running, let entry = entries[shard] else { return }
+        guard state == .running, let entry = entries[shard], entry.leases.isEmpty else { return }
         let avoided = entry.failedOn + more
         pending.addReturned(shard, avoiding: avoided)
         guard !avoided.isEmpty else { return }
@@ -365,24 +412,28 @@ package struct ShardScheduler: Sendable {
         return handouts
     }
 
-    private mutating func lease(_ shard: Int, to agent: AgentID, _ now: ContinuousClock.Instant) -> Handout? {
+    mutating func lease(_ shard: Int, to agent: AgentID, _ now: ContinuousClock.Instant) -> Handout? {
         guard var entry = entries[shard] else { return nil }
+        let (before, rival) = (entry.inFlight, entry.leases.first?.agent)
         entry.epoch += 1
         let deadline = now + policy.leaseDuration
-        entry.lease = ActiveLease(agent: agent, deadline: deadline)
+        let (epoch, done) = (entry.epoch, WorkAmount(shards: 1))
+        entry.leases.append(
+            ActiveLease(agent: agent, epoch: epoch, began: now, deadline: deadline, progressed: now, done: done))
         entry.avoidsUntil = nil
         entries[shard] = entry
-        setInFlight(WorkAmount(shards: 1), of: shard)
-        deadlines.insert(Deadline(instant: deadline, shard: shard, epoch: entry.epoch))
-        let epoch = entry.epoch
+        total.inFlight += entry.inFlight - before
+        deadlines.insert(Deadline(instant: deadline, shard: shard, epoch: epoch))
         roster.update(agent) { agent in
             agent.wish -= 1
             agent.leases[shard] = epoch
+            agent.inFlight += done
         }
         return Handout(
             agent: agent,
             assignment: Assignment(
                 lease: Lease(job: job, shard: shard, epoch: epoch), backupName: backupName,
-                backupPlace: backupPlace, shard: entry.shard))
+                backupPlace: backupPlace, shard: entry.shard),
+            rival: rival)
     }
 }

@@ -2,6 +2,7 @@ import Glibc
 import ShardProtocol
 import Support
 import Synchronization
+import TLS
 
 /// Where agents dial in.
 ///
@@ -32,10 +33,14 @@ package final class AgentListener: Sendable {
 
     /// Begins to listen.
     ///
-    /// - Parameter address: the first address behind the name that can be bound is taken; an empty host means every address
-    ///   of this machine, IPv6 included where there is one.
+    /// - Parameters:
+    ///   - address: the first address behind the name that can be bound is taken; an empty host means every address of this
+    ///     machine, IPv6 included where there is one.
+    ///   - tls: what to show and whom to trust; nil for plain connections. Nobody can choose between the two.
     /// - Throws: ``BackupError/Code/unavailable`` when the port is taken or the address is not one of this machine.
-    package init(_ address: HostAndPort, limits: Limits = Limits(), logger: Logger = .silent) async throws {
+    package init(
+        _ address: HostAndPort, tls: TLSContext? = nil, limits: Limits = Limits(), logger: Logger = .silent
+    ) async throws {
         do {
             var candidates = try await address.resolve(forListening: true, timeout: .seconds(10))
             // On every address of the host, a socket for IPv6 takes IPv4 as well.
@@ -44,7 +49,7 @@ package final class AgentListener: Sendable {
             localAddress = Sockets.localAddress(descriptor)
             let (stream, continuation) = AsyncStream.makeStream(of: CoordinatorChannel.self)
             connections = stream
-            acceptor = Acceptor(descriptor, limits: limits, logger: logger, connections: continuation)
+            acceptor = Acceptor(descriptor, tls: tls, limits: limits, logger: logger, connections: continuation)
             acceptor.start()
         } catch {
             throw BackupError(wrapping: error).prefixed("cannot listen for agents on \(address)")
@@ -85,6 +90,7 @@ private final class Acceptor: ReadinessHandler {
         var unauthenticated = 0
     }
 
+    private let tls: TLSContext?
     private let limits: AgentListener.Limits
     private let logger: Logger
     private let connections: AsyncStream<CoordinatorChannel>.Continuation
@@ -92,11 +98,19 @@ private final class Acceptor: ReadinessHandler {
     private let loop = EventLoop.shared
     private let state = Mutex(State())
 
+    /// What an agent without TLS hears where TLS is due.
+    private static let answerToPlain: [UInt8] = {
+        let refusal = Refusal(
+            message: "it speaks TLS only; set agent.tls.caPath on this agent's host", isRetryable: false)
+        return (try? CoordinatorMessage.refused(refusal).frame(limits: .handshake).bytes) ?? []
+    }()
+
     init(
-        _ descriptor: Int32, limits: AgentListener.Limits, logger: Logger,
+        _ descriptor: Int32, tls: TLSContext?, limits: AgentListener.Limits, logger: Logger,
         connections: AsyncStream<CoordinatorChannel>.Continuation
     ) {
         self.descriptor = descriptor
+        self.tls = tls
         self.limits = limits
         self.logger = logger
         self.connections = connections
@@ -160,7 +174,8 @@ private final class Acceptor: ReadinessHandler {
 
     private func admit(_ descriptor: Int32) {
         let seat = Seat { [weak self] in self?.giveBackSeat() }
-        let connection = TCPConnection(descriptor, onClosed: { seat.leave() })
+        let connection = TCPConnection(
+            descriptor, tls: tls, answerToPlain: Acceptor.answerToPlain, onClosed: { seat.leave() })
         let limit = limits.authenticationTime
         let timer = loop.schedule(after: limit) { [weak connection] in
             guard let connection else { return }

@@ -1,6 +1,7 @@
 import ShardProtocol
 import Support
 import Synchronization
+import TLS
 
 /// Messages as frames over a connection of bytes.
 ///
@@ -22,6 +23,10 @@ final class FramedChannel<Outgoing: FramedMessage, Incoming: FramedMessage>: Mes
     func authenticated() {
         decoder.withLock { $0.limits = .session }
         onAuthenticated()
+    }
+
+    func secured() async throws -> TLSPeer? {
+        do { return try await connection.secured() } catch { throw BackupError(wrapping: error) }
     }
 
     func send(_ message: Outgoing) async throws {

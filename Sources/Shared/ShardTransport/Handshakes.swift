@@ -1,5 +1,6 @@
 import ShardProtocol
 import Support
+import TLS
 
 /// Who an agent is, told in its ``Hello``.
 package struct AgentIdentity: Sendable, Hashable {
@@ -47,9 +48,10 @@ package func agentHandshake(
             versions: HandshakeRules.versions, name: identity.name, instance: identity.instance,
             nonce: try HandshakeRules.newNonce(), capacity: identity.capacity, stores: identity.stores,
             allowedRoots: identity.allowedRoots.isEmpty ? nil : identity.allowedRoots)
-        let handshake = try AgentHandshake(hello: hello, token: token)
         return try await withTimeLimit(timeLimit, late) {
-            try await perform(handshake, over: channel, probe: probe)
+            let peer = try await channel.secured()
+            let handshake = try AgentHandshake(hello: hello, token: token, binding: peer?.binding ?? [])
+            return try await perform(handshake, over: channel, probe: probe)
         }
     } catch {
         channel.close()
@@ -72,7 +74,10 @@ package func coordinatorHandshake(
     makeProbes: @escaping @Sendable (Hello) async throws -> [ExpectedProbe]
 ) async throws -> Hello {
     do {
-        var handshake = try CoordinatorHandshake(policy: policy, token: token, nonce: try HandshakeRules.newNonce())
+        let peer = try await channel.secured()
+        var handshake = try CoordinatorHandshake(
+            policy: policy, token: token, nonce: try HandshakeRules.newNonce(), binding: peer?.binding ?? [],
+            certificateNames: peer?.certificateNames)
         var actions: [CoordinatorHandshake.Action] = []
         while true {
             for action in actions {

@@ -1,5 +1,6 @@
 import ShardProtocol
 import Support
+import TLS
 
 /// A two-way connection that carries whole messages in order: TCP frames or a queue inside the process.
 ///
@@ -13,6 +14,9 @@ package protocol MessageChannel<Outgoing, Incoming>: Sendable {
 
     /// Who is at the other end, for messages: `10.0.0.7:41234` or `in process`.
     var peer: String { get }
+    /// Waits until the connection is as safe as it is going to be, and tells who is at the other end by its certificate; nil
+    /// when the connection is not encrypted.
+    func secured() async throws -> TLSPeer?
     func send(_ message: Outgoing) async throws
     func receive() async throws -> Incoming?
     func close()
@@ -21,6 +25,7 @@ package protocol MessageChannel<Outgoing, Incoming>: Sendable {
 }
 
 extension MessageChannel {
+    package func secured() async throws -> TLSPeer? { nil }
     package func authenticated() {}
 }
 

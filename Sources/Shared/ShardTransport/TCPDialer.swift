@@ -2,16 +2,27 @@ import Glibc
 import ShardProtocol
 import Support
 import Synchronization
+import TLS
 
 /// Connects to a coordinator; the handshake comes next, see ``agentHandshake(over:identity:token:timeLimit:probe:)``.
 ///
 /// - Parameters:
 ///   - address: every address behind the name is tried in turn.
+///   - tls: whom to trust and what to show; nil for a plain connection. With TLS nothing is ever said in plain text.
 ///   - timeout: for all of it.
-/// - Throws: ``BackupError/Code/unavailable`` or ``BackupError/Code/timedOut``, both retryable.
-package func dialCoordinator(_ address: HostAndPort, timeout: Duration = .seconds(10)) async throws -> AgentChannel {
+/// - Throws: ``BackupError/Code/unavailable`` or ``BackupError/Code/timedOut``, both retryable; with TLS also
+///   ``BackupError/Code/permissionDenied`` when one side does not accept the other's certificate.
+package func dialCoordinator(
+    _ address: HostAndPort, tls: TLSContext? = nil, timeout: Duration = .seconds(10)
+) async throws -> AgentChannel {
+    let deadline = ContinuousClock.now + timeout
     do {
-        return FramedChannel<AgentMessage, CoordinatorMessage>(try await TCPConnection.dial(address, timeout: timeout))
+        let connection = try await TCPConnection.dial(address, tls: tls, timeout: timeout)
+        let channel = FramedChannel<AgentMessage, CoordinatorMessage>(connection)
+        guard tls != nil else { return channel }
+        let late = BackupError(.timedOut, "the TLS handshake took too long", isRetryable: true)
+        _ = try await withTimeLimit(deadline - .now, late) { try await channel.secured() }
+        return channel
     } catch {
         throw BackupError(wrapping: error).prefixed("cannot reach the coordinator at \(address)")
     }
@@ -19,13 +30,15 @@ package func dialCoordinator(_ address: HostAndPort, timeout: Duration = .second
 
 extension TCPConnection {
     /// Connects to the first address behind the name that answers.
-    static func dial(_ address: HostAndPort, timeout: Duration) async throws -> TCPConnection {
+    static func dial(
+        _ address: HostAndPort, tls: TLSContext? = nil, timeout: Duration
+    ) async throws -> TCPConnection {
         let deadline = ContinuousClock.now + timeout
         var failure = BackupError(.unavailable, "the name has no address", isRetryable: true)
         for candidate in try await address.resolve(forListening: false, timeout: timeout) {
             do {
                 let attempt = try ConnectAttempt(to: candidate)
-                return TCPConnection(try await attempt.connect(timeout: deadline - ContinuousClock.now))
+                return TCPConnection(try await attempt.connect(timeout: deadline - ContinuousClock.now), tls: tls)
             } catch {
                 try Task.checkCancellation()
                 failure = BackupError(wrapping: error)

@@ -55,14 +55,18 @@ package final class AsyncSemaphore: Sendable {
     }
 
     /// Gives a permit back.
-    package func release() {
-        let next = state.withLock { state -> CheckedContinuation<Void, any Error>? in
-            if state.waiting.isEmpty {
-                state.permits += 1
-                return nil
-            }
-            return state.waiting.removeFirst().continuation
+    package func release() { change(by: 1) }
+
+    /// More permits from now on, or fewer: those who are inside stay there.
+    package func change(by count: Int) {
+        let next = state.withLock { state in
+            state.permits += count
+            let ready = min(max(0, state.permits), state.waiting.count)
+            state.permits -= ready
+            let next = state.waiting.prefix(ready).map(\.continuation)
+            state.waiting.removeFirst(ready)
+            return next
         }
-        next?.resume()
+        for continuation in next { continuation.resume() }
     }
 }

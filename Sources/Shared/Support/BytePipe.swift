@@ -29,6 +29,13 @@ package final class BytePipe: Sendable {
         var ending: Ending?
         var received: Int64 = 0
         var transferred: Int64 = 0
+        /// Bytes that may be read before the throttle is asked again.
+        var allowance: Int64 = 0
+        /// The throttle was asked, and has not answered yet.
+        var isHeld = false
+        var ticket: TokenBucket.Ticket?
+        /// Whether a read would find something.
+        var isReadable: Bool { failure != nil || (buffer.count > 0 ? !isHeld : finished) }
     }
 
     /// How the producer ended the stream.
@@ -38,13 +45,20 @@ package final class BytePipe: Sendable {
     }
 
     package let capacity: Int
+    private let throttle: Throttle?
     private let state = Mutex(State())
 
-    /// - Parameter capacity: bytes held at most.
-    package init(capacity: Int = 256 * 1024) {
+    /// - Parameters:
+    ///   - capacity: bytes held at most.
+    ///   - throttle: what the consumer's reads are bound by.
+    package init(capacity: Int = 256 * 1024, throttle: Throttle? = nil) {
         precondition(capacity > 0)
         self.capacity = capacity
+        self.throttle = throttle
     }
+
+    /// Whether the consumer waits for the throttle.
+    package var isHeld: Bool { state.withLock { $0.isHeld } }
 
     /// Bytes that have been read so far.
     package var bytesRead: Int64 { state.withLock { $0.transferred } }
@@ -127,8 +141,12 @@ package final class BytePipe: Sendable {
         let (result, failure, callback) = state.withLock {
             state -> (ReadResult, BackupError?, (@Sendable () -> Void)?) in
             if let failure = state.failure { return (.end, failure, nil) }
-            let count = min(buffer.count, state.buffer.count)
-            guard count > 0 else { return (state.finished ? .end : .wouldBlock, nil, nil) }
+            let wanted = min(buffer.count, state.buffer.count)
+            guard wanted > 0 else {
+                return (state.finished && state.buffer.count == 0 ? .end : .wouldBlock, nil, nil)
+            }
+            let count = allowed(wanted, &state)
+            guard count > 0 else { return (.wouldBlock, nil, nil) }
             state.buffer.remove(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]))
             state.transferred += Int64(count)
             // Wake the producer at half empty, not for every byte.
@@ -144,7 +162,7 @@ package final class BytePipe: Sendable {
     /// Calls `callback` once when there is something to read, the end included; at once when that is so already.
     package func whenReadable(_ callback: @escaping @Sendable () -> Void) {
         let now = state.withLock { state in
-            if state.buffer.count > 0 || state.finished { return true }
+            if state.isReadable { return true }
             state.onReadable = callback
             return false
         }
@@ -153,11 +171,45 @@ package final class BytePipe: Sendable {
 
     /// The consumer leaves: the producer's next write throws.
     package func cancel() {
-        let callback = state.withLock { state -> (@Sendable () -> Void)? in
+        let (callback, ticket) = state.withLock { state -> ((@Sendable () -> Void)?, TokenBucket.Ticket?) in
             state.canceled = true
             state.buffer.removeAll()
-            defer { state.onWritable = nil }
-            return state.onWritable
+            defer {
+                state.onWritable = nil
+                state.ticket = nil
+            }
+            return (state.onWritable, state.ticket)
+        }
+        if let ticket { throttle?.withdraw(ticket) }
+        callback?()
+    }
+
+    // MARK: Throttle
+
+    /// How many of `wanted` bytes may be read now; when it is none, the consumer is called when there are some.
+    private func allowed(_ wanted: Int, _ state: inout State) -> Int {
+        guard let throttle, throttle.isLimited || state.isHeld else { return wanted }
+        guard !state.isHeld else { return 0 }
+        if state.allowance == 0 {
+            let amount = min(Int64(wanted), throttle.slice)
+            // The throttle calls back outside of its own lock only, and never from within this call.
+            state.ticket = throttle.request(amount) { [weak self] in self?.grant(amount) }
+            state.isHeld = state.ticket != nil
+            guard !state.isHeld else { return 0 }
+            state.allowance = amount
+        }
+        let count = Int(min(Int64(wanted), state.allowance))
+        state.allowance -= Int64(count)
+        return count
+    }
+
+    private func grant(_ amount: Int64) {
+        let callback = state.withLock { state -> (@Sendable () -> Void)? in
+            state.allowance += amount
+            state.isHeld = false
+            state.ticket = nil
+            defer { state.onReadable = nil }
+            return state.onReadable
         }
         callback?()
     }

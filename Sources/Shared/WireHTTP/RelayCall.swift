@@ -42,8 +42,12 @@ final class RelayCall: LoopCall, ExchangeOwner {
     /// Bytes of the body that are still to come from the source, and to go to the destination.
     private var left: (toReceive: Int64, toSend: Int64)
     private var leftInTurn = RelayCall.turn
+    /// Bytes that may be taken from the source before the throttle is asked again, and what it was asked for.
+    private var allowance: Int64
+    private var wish: (amount: Int64, ticket: TokenBucket.Ticket)?
     private var stallClock: StallClock
     private var movedAtLastCheck: Int64 = .min
+    private var unacknowledgedAtLastCheck = 0
 
     init(
         _ id: CallID, _ relay: RelayRequest, _ reply: CheckedContinuation<RelayOutcome, any Error>, _ loop: WireLoop
@@ -53,6 +57,7 @@ final class RelayCall: LoopCall, ExchangeOwner {
         self.reply = reply
         self.loop = loop
         left = (relay.length, relay.length)
+        allowance = relay.paid
         stallClock = StallClock(
             limit: min(relay.source.stallTimeout, relay.destination.stallTimeout), now: .now)
     }
@@ -215,9 +220,41 @@ final class RelayCall: LoopCall, ExchangeOwner {
                 if relay.length > RelayCall.smallBody { source.connection?.setLowWater(left.toReceive) }
                 return false
             }
+            guard mayTake() else { return false }
             if isThroughKernel { try fillPipe(source) } else { try fillBuffer(source) }
         }
     }
+
+    /// Whether more bytes may be taken from the source; when not, the throttle calls.
+    private func mayTake() -> Bool {
+        guard let throttle = relay.throttle, throttle.isLimited else {
+            allowance = 0
+            return true
+        }
+        while allowance <= 0 {
+            guard wish == nil else { return false }
+            let amount = min(left.toReceive, throttle.slice)
+            let ticket = throttle.request(amount) { [mailbox = loop.mailbox, id] in mailbox.post(.granted(id)) }
+            if let ticket {
+                wish = (amount, ticket)
+                giveBufferBack()
+                givePipeBack()
+                return false
+            }
+            allowance += amount
+        }
+        return true
+    }
+
+    func granted() {
+        guard let wish, phase != .ended else { return }
+        allowance += wish.amount
+        self.wish = nil
+        advance()
+    }
+
+    /// Bytes to take from the source in one step, at most.
+    private var mostToTake: Int64 { allowance > 0 ? min(left.toReceive, allowance) : left.toReceive }
 
     private var isThroughKernel: Bool {
         path == .unseen && relay.length > RelayCall.smallBody && source?.connection?.isPlain == true
@@ -247,7 +284,7 @@ final class RelayCall: LoopCall, ExchangeOwner {
     private func fillBuffer(_ source: Exchange) throws(WireFailure) {
         guard let connection = source.connection else { return }
         let buffer = takeBuffer()
-        let room = UnsafeMutableRawBufferPointer(rebasing: buffer.room.prefix(Int(clamping: left.toReceive)))
+        let room = UnsafeMutableRawBufferPointer(rebasing: buffer.room.prefix(Int(clamping: mostToTake)))
         guard let count = try source.bytes(connection.receive(into: room), whenEnded: truncated) else { return }
         buffer.filled(count)
         received(count)
@@ -261,11 +298,12 @@ final class RelayCall: LoopCall, ExchangeOwner {
             path = .checksummed
             return
         }
-        guard let count = try source.bytes(connection.fill(pipe, most: left.toReceive), whenEnded: truncated) else {
+        guard let count = try source.bytes(connection.fill(pipe, most: mostToTake), whenEnded: truncated) else {
             return
         }
         left.toReceive -= Int64(count)
         leftInTurn -= Int64(count)
+        allowance -= Int64(count)
     }
 
     private var truncated: String { "the connection ended before the answer was complete" }
@@ -281,6 +319,7 @@ final class RelayCall: LoopCall, ExchangeOwner {
         if path == .checksummed { crc.update(buffer.bytes) }
         left.toReceive -= Int64(wanted)
         leftInTurn -= Int64(wanted)
+        allowance -= Int64(wanted)
     }
 
     private func sent(_ count: Int) {
@@ -334,15 +373,23 @@ final class RelayCall: LoopCall, ExchangeOwner {
         let moved = (source?.moved ?? 0) + (destination?.moved ?? 0) - left.toReceive - left.toSend
         // Bytes that trickle are passed on all the same: less often, and one by one if need be.
         if moved == movedAtLastCheck { source?.connection?.setLowWater(1) }
-        movedAtLastCheck = moved
+        showPulse(moved)
         let isStalled = stallClock.isStalled(
-            at: now, moved: moved, waitsForUs: isConnecting && phase != .hearingAnswer,
+            at: now, moved: moved, waitsForUs: (isConnecting && phase != .hearingAnswer) || wish != nil,
             unacknowledged: { destination?.connection?.unacknowledgedBytes ?? 0 })
         guard isStalled else { return }
         let limit = min(relay.source.stallTimeout, relay.destination.stallTimeout)
         let slow = phase == .hearingAnswer ? destination : source
         let origin = slow?.peer.origin.description ?? ""
         fail(BackupError(.timedOut, "\(origin): no data moved for \(limit.text)", isRetryable: true))
+    }
+
+    /// Lets whoever watches from outside see what moves, also what only leaves the socket.
+    private func showPulse(_ moved: Int64) {
+        let unacknowledged = moved == movedAtLastCheck ? destination?.connection?.unacknowledgedBytes ?? 0 : 0
+        if moved != movedAtLastCheck || unacknowledged < unacknowledgedAtLastCheck || wish != nil { relay.meter.beat() }
+        movedAtLastCheck = moved
+        unacknowledgedAtLastCheck = unacknowledged
     }
 
     func fail(_ error: any Error) {
@@ -359,6 +406,8 @@ final class RelayCall: LoopCall, ExchangeOwner {
 
     private func finish() {
         phase = .ended
+        if let wish { relay.throttle?.withdraw(wish.ticket) }
+        wish = nil
         closeAll()
         loop.ended(self)
     }

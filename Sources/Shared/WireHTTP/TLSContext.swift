@@ -2,6 +2,7 @@ import CTLS
 import Glibc
 import HTTP
 import Synchronization
+import TLS
 
 /// OpenSSL contexts, one for each kind of trust, shared by all loops.
 final class TLSContexts: Sendable {
@@ -50,23 +51,9 @@ final class TLSContext: Sendable {
         if !settings.caCertPath.isEmpty {
             return SSL_CTX_load_verify_locations(context, settings.caCertPath, nil) == 1
         }
-        if let certificates = environment.certificates { return trust(certificates, context) }
+        if let certificates = environment.certificates { return TLS.trust(pem: certificates, in: context) > 0 }
         guard let file = environment.certificateFile ?? environment.systemBundle else { return false }
         return SSL_CTX_load_verify_locations(context, file, nil) == 1
-    }
-
-    /// - Parameter certificates: any number of them as PEM.
-    private static func trust(_ certificates: [UInt8], _ context: OpaquePointer) -> Bool {
-        guard let source = BIO_new_mem_buf(certificates, Int32(clamping: certificates.count)) else { return false }
-        defer { BIO_free(source) }
-        let store = SSL_CTX_get_cert_store(context)
-        var count = 0
-        while let certificate = PEM_read_bio_X509(source, nil, nil, nil) {
-            if X509_STORE_add_cert(store, certificate) == 1 { count += 1 }
-            X509_free(certificate)
-        }
-        ERR_clear_error()
-        return count > 0
     }
 }
 

@@ -9,9 +9,15 @@ protocol LoopCall: AnyObject {
     func begin()
     /// Goes on after its turn was over; see ``WireLoop/goOnLater(_:)``.
     func goOn()
+    /// The throttle it waits for has let it go on.
+    func granted()
     /// Looked at several times a second, for time limits.
     func check(at now: ContinuousClock.Instant)
     func fail(_ error: any Error)
+}
+
+extension LoopCall {
+    func granted() {}
 }
 
 /// One thread's connections and calls, driven by epoll.
@@ -96,6 +102,7 @@ final class WireLoop {
             calls[submission.id] = call
             call.begin()
         case .cancel(let id): calls[id]?.fail(BackupError(.canceled, "canceled"))
+        case .granted(let id): calls[id]?.granted()
         case .resolved(let origin, let result): pool.resolved(origin, result)
         case .stop: isStopped = true
         }

@@ -32,6 +32,8 @@ struct Submission: Sendable {
 enum LoopCommand: Sendable {
     case start(Submission)
     case cancel(CallID)
+    /// The throttle has granted what the call has asked for.
+    case granted(CallID)
     /// A name was looked up.
     case resolved(Origin, Result<[SocketAddress], BackupError>)
     case stop

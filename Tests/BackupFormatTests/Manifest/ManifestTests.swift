@@ -1,6 +1,7 @@
-import BackupFormat
 import Support
 import Testing
+
+@testable import BackupFormat
 
 @Suite struct ManifestTests {
     private let header = ManifestHeader(name: "nightly", id: "id-1")
@@ -30,6 +31,24 @@ import Testing
         let (found, read) = try read(bytes)
         #expect(found == header)
         #expect(read == records + [odd])
+    }
+
+    /// A line in any form of JSON is read, whoever wrote it.
+    @Test(arguments: [
+        #"{"key":"a/b","size":7,"etag":"e","checksum":"md5:1"}"#,
+        #"{ "size": 7, "checksum": "md5:1", "key": "a\/b", "more": [1], "etag": "e" }"#,
+    ])
+    func linesOfOthers(_ line: String) throws {
+        let record = try ManifestRecord(line: Array(line.utf8))
+        #expect(record == ManifestRecord(key: "a/b", size: 7, etag: "e", checksum: "md5:1"))
+    }
+
+    @Test(arguments: [
+        #"{"key":"a","size":-7}"#, #"{"key":"a","size":07}"#, #"{"key":"a","size":9223372036854775808}"#,
+        #"{"key":"a"}"#, #"{"key":"a","size":7"#, #"{"key":"a","size":7}}"#, #"{"key":"a","size":7,"etag":1}"#, "",
+    ])
+    func linesThatAreNone(_ line: String) {
+        #expect(throws: BackupError.self) { try ManifestRecord(line: Array(line.utf8)) }
     }
 
     @Test func damageIsNoticed() throws {

@@ -14,13 +14,19 @@ struct DispatchBench: Sendable {
     let source = MemoryObjectStore(bucket: "a")
     let destination = MemoryObjectStore(bucket: "b")
     let log = MemorySink()
+    let limits = LimitSetting()
     let dispatcher: Dispatcher
 
     /// - Parameter lease: an hour, so that nothing runs out by itself however slow the machine is.
-    init(lease: Duration = .seconds(3600), maximumFailures: Int = 3, window: Int = 32) {
+    init(
+        lease: Duration = .seconds(3600), maximumFailures: Int = 3, takeoverDelay: Duration = .seconds(3600),
+        window: Int = 32
+    ) {
         var settings = Dispatcher.Settings()
-        settings.policy = SchedulingPolicy(leaseDuration: lease, maximumFailures: maximumFailures)
+        settings.policy = SchedulingPolicy(
+            leaseDuration: lease, maximumFailures: maximumFailures, takeoverDelay: takeoverDelay)
         settings.window = window
+        settings.limits = limits
         dispatcher = Dispatcher(settings: settings, logger: Logger(label: "dispatch", level: .debug, sinks: [log]))
     }
 

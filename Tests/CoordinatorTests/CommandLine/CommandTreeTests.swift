@@ -23,8 +23,9 @@ import Testing
     @Test func theCommandsAreThere() {
         #expect(
             Self.leaves == [
-                ["create"], ["restore"], ["list"], ["get"], ["delete"], ["check"], ["server"], ["config", "show"],
-                ["config", "migrate"], ["l0compact"], ["migrate"], ["completion"], ["version"],
+                ["create"], ["restore"], ["list"], ["get"], ["delete"], ["verify"], ["check"], ["server"],
+                ["config", "show"], ["config", "migrate"], ["certs"], ["l0compact"], ["migrate"], ["completion"],
+                ["version"],
             ])
     }
 

@@ -128,6 +128,35 @@ private struct CountedShards: Sequence, IteratorProtocol, Sendable {
         await bench.dispatcher.shutDown()
     }
 
+    @Test func aLimitIsSharedOutBeforeTheWork() async throws {
+        let bench = DispatchBench()
+        bench.limits.change { $0.bandwidth = 1000 }
+        let shards = bench.shards(2)
+        await bench.dispatcher.begin(job: "j", backupName: "nightly")
+        let one = try await bench.startScripted("one")
+        let two = try await bench.startScripted("two")
+        let copying = Task { try await bench.dispatcher.copy(shards, job: "j", lane: 1) }
+        await bench.dispatcher.shareLimits()
+        try await one.pull()
+        #expect(try await one.next() == .limits(TransferLimits(bandwidth: 1000)))
+        let first = try await one.assignment()
+        try await two.pull()
+        #expect(try await two.next() == .limits(TransferLimits(bandwidth: 500)))
+        let second = try await two.assignment()
+        #expect(try await one.next() == .limits(TransferLimits(bandwidth: 500)))
+        // Who has done its work leaves its share to the others, and a new limit is heeded by those who work.
+        try await one.complete(first)
+        try await eventually { await bench.dispatcher.progress(of: "j").progress.done.shards == 1 }
+        await bench.dispatcher.shareLimits()
+        #expect(try await two.next() == .limits(TransferLimits(bandwidth: 1000)))
+        bench.limits.change { $0 = TransferLimits(requestsPerSecond: 7) }
+        await bench.dispatcher.shareLimits()
+        #expect(try await two.next() == .limits(TransferLimits(requestsPerSecond: 7)))
+        try await two.complete(second)
+        try await copying.value
+        await bench.dispatcher.shutDown()
+    }
+
     @Test func nothingToCopyIsDoneAtOnce() async throws {
         let bench = DispatchBench()
         await bench.dispatcher.begin(job: "j", backupName: "nightly")

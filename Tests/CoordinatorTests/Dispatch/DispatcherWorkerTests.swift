@@ -89,6 +89,31 @@ import Testing
         await bench.dispatcher.shutDown()
     }
 
+    /// A worker that lives, and does nothing: the job ends without it, and it is told.
+    @Test func aSlowWorkerHoldsUpNobody() async throws {
+        let bench = DispatchBench(takeoverDelay: .milliseconds(50))
+        let slow = try await bench.startScripted("slow")
+        var held: [Assignment] = []
+        try await whileCopying(bench) {
+            try await slow.pull(3)
+            for _ in 0..<3 { held.append(try await slow.assignment()) }
+            try await slow.beat(held)
+            try await bench.startWorker("fast")
+            try await eventually { bench.hasLogged("slow shard taken over") }
+        }
+        var canceled: Set<Lease> = []
+        while canceled.count < 3, case .cancel(let cancellation) = try await slow.next() {
+            canceled.formUnion(cancellation.leases)
+        }
+        #expect(canceled == Set(held.map(\.lease)))
+        #expect(bench.hasArrived(bench.shards(3)))
+        // It says that it was done after all: too late.
+        try await slow.complete(held[0])
+        try await eventually { bench.hasLogged("late report dropped") }
+        #expect(await bench.dispatcher.shares(of: "j").map(\.done.shards) == [3, 0])
+        #expect(await bench.dispatcher.abandonedLeases(of: "j") == 3)
+    }
+
     @Test func aBeatingWorkerKeepsItsShards() async throws {
         let bench = DispatchBench(lease: .seconds(3600))
         let slow = try await bench.startScripted("slow")

@@ -98,6 +98,32 @@ import Testing
         #expect(try await !job.metadata.exists("nightly"))
     }
 
+    /// A store that keeps other bytes than it was given, and shows the ETag of those it was given.
+    @Test(arguments: [nil, VerificationReport.Depth.quick, .deep])
+    func whatRotsAtOnceIsFoundByReadingItBack(_ depth: VerificationReport.Depth?) async throws {
+        let job = JobBench()
+        let key = "backup/nightly/binlogs/insert_log/1/10/101/101/0/7000"
+        job.backups.faults.before = { call in
+            if call.operation == .get, call.key == key, let bytes = job.backups.bytes(key) {
+                job.backups.set(key, [bytes[0] ^ 1] + bytes.dropFirst())
+            }
+        }
+        guard depth == .deep else {
+            try await job.backUp { $0.verification = depth }
+            return
+        }
+        let error = await #expect(throws: BackupError.self) { try await job.backUp { $0.verification = depth } }
+        #expect(error?.code == .corrupted && error?.message.contains(key) == true)
+        #expect(try await !job.metadata.exists("nightly"))
+        // Going on does not take it for done.
+        job.backups.faults.before = { _ in }
+        try await job.backUp {
+            $0.resumes = true
+            $0.verification = depth
+        }
+        #expect(job.backups.bytes(key) == job.source.bytes("files/insert_log/1/10/101/0/7000"))
+    }
+
     @Test func anObjectThatCannotBeCopiedEndsTheBackupWithItsName() async throws {
         let job = JobBench()
         job.source.faults.before = { call in
@@ -127,21 +153,46 @@ import Testing
         #expect(backup.collections[0].partitions[0].segments.count == 3)
     }
 
+    /// Dials the coordinator of a job. The port is known only when it is open, so the job's log tells it.
+    private func joined(_ job: JobBench, as name: String) async throws -> (AgentChannel, WorkerEquipment) {
+        try await eventually { job.bench.hasLogged("listening for agents") }
+        let line = try #require(job.bench.log.lines.first { $0.contains("listening for agents") })
+        let address = try HostAndPort(parsing: String(try #require(line.split(separator: "=").last)))
+        let equipment = WorkerEquipment(
+            job.bench.configuration, concurrency: 4,
+            stores: StorePair(milvus: job.source, backup: job.backups), logger: .silent)
+        let channel = try await dialCoordinator(address)
+        let identity = try AgentIdentity(name: name, capacity: 2, stores: equipment.descriptions)
+        _ = try await agentHandshake(over: channel, identity: identity, token: nil) {
+            await equipment.answer($0, at: $1)
+        }
+        return (channel, equipment)
+    }
+
+    @Test func whatALostAgentHasBegunToUploadIsEnded() async throws {
+        let job = JobBench()
+        let agents = Task {
+            let (lost, equipment) = try await joined(job, as: "lost")
+            try await lost.send(.pull(Pull(shards: 1)))
+            guard case .assignment(let assignment) = try await lost.receive() else { return }
+            let key = assignment.shard.destinationKey(of: assignment.shard.tasks[0])
+            _ = try await job.backups.createMultipartUpload(key)
+            lost.close()
+            let (heir, _) = try await joined(job, as: "heir")
+            let limits = WorkerLimits(concurrency: 4)
+            _ = await equipment.makeWorker(channel: heir, limits: limits, heartbeat: .seconds(5)).run()
+        }
+        let outcome = try await job.backUp(
+            workforce: .init(listen: HostPort(host: "127.0.0.1", port: 0), minimumAgents: 1))
+        try await agents.value
+        #expect(outcome.shares.first { $0.agent.description == "lost" }?.losses == 1)
+        #expect(try await job.backups.listMultipartUploads(prefix: "").isEmpty)
+    }
+
     @Test func agentsDoTheCopyingWhereThereAreSome() async throws {
         let job = JobBench()
-        // The agent dials a port that is known only when it is open, so the job's log tells it.
         let agent = Task {
-            try await eventually { job.bench.hasLogged("listening for agents") }
-            let line = try #require(job.bench.log.lines.first { $0.contains("listening for agents") })
-            let address = try HostAndPort(parsing: String(try #require(line.split(separator: "=").last)))
-            let equipment = WorkerEquipment(
-                job.bench.configuration, concurrency: 4,
-                stores: StorePair(milvus: job.source, backup: job.backups), logger: .silent)
-            let channel = try await dialCoordinator(address)
-            let identity = try AgentIdentity(name: "far", capacity: 2, stores: equipment.descriptions)
-            _ = try await agentHandshake(over: channel, identity: identity, token: nil) {
-                await equipment.answer($0, at: $1)
-            }
+            let (channel, equipment) = try await joined(job, as: "far")
             let limits = WorkerLimits(concurrency: 4)
             return await equipment.makeWorker(channel: channel, limits: limits, heartbeat: .seconds(5)).run()
         }

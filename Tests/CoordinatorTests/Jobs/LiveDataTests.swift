@@ -12,7 +12,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct LiveDataTests {
     /// Replaces segment 102 by 105 when it is about to be read, as a compaction and garbage collection do.
     private func compacting() -> JobBench {
-        let job = JobBench()
+        let job = JobBench { $0.backup.shard.maximumObjects = 1 }
         let (store, milvus) = (job.source, job.milvus)
         store.faults.before = { call in
             guard call.operation == .get, call.key.contains("/102/101/") else { return }

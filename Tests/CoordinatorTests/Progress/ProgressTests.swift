@@ -65,7 +65,7 @@ import Testing
     @Test func theLineSaysHowFarItIs() {
         var snapshot = ProgressSnapshot()
         snapshot.phase = "flush"
-        #expect(snapshot.line(rate: nil) == "flush")
+        #expect(snapshot.line() == "flush")
         snapshot.phase = "copy"
         snapshot.shardsDone = 1
         snapshot.shardsTotal = 4
@@ -73,11 +73,41 @@ import Testing
         snapshot.objectsTotal = 40
         snapshot.bytesDone = 1 << 20
         snapshot.bytesTotal = 4 << 20
-        #expect(snapshot.line(rate: nil) == "copy | shards 1/4 | objects 10/40 | 1.0 MiB of 4.0 MiB")
+        #expect(snapshot.line() == "copy | shards 1/4 | objects 10/40 | 1.0 MiB of 4.0 MiB")
         snapshot.agents = 1
-        #expect(snapshot.line(rate: 2048).hasSuffix("4.0 MiB | 2.0 KiB/s | 1 agent"))
+        #expect(snapshot.line(ProgressRates(now: 2048)).hasSuffix("4.0 MiB | 2.0 KiB/s | 1 agent"))
         snapshot.agents = 3
-        #expect(snapshot.line(rate: 2048).hasSuffix("3 agents"))
+        #expect(snapshot.line(ProgressRates(now: 2048)).hasSuffix("3 agents"))
+    }
+
+    @Test(
+        arguments: [
+            (3 << 10, "1 s"), (300 << 10, "1 min 40 s"), (12_000 << 10, "1 h 6 min"),
+        ])
+    func theLineSaysHowLongItTakes(left: Int64, text: String) {
+        var snapshot = ProgressSnapshot()
+        snapshot.shardsTotal = 4
+        snapshot.bytesDone = 1 << 20
+        snapshot.bytesTotal = snapshot.bytesDone + left
+        let rates = ProgressRates(now: 9000, steady: 3072)
+        #expect(snapshot.line(rates).contains(" | \(text) left"))
+        // Nothing is said where it would be made up.
+        #expect(!snapshot.line(ProgressRates(now: 9000)).contains("left"))
+        #expect(!snapshot.line(ProgressRates(now: 9000, steady: 0)).contains("left"))
+        snapshot.bytesDone = snapshot.bytesTotal
+        #expect(!snapshot.line(rates).contains("left"))
+    }
+
+    @Test func everyAgentHasARateOfItsOwn() {
+        var meter = ProgressMeter()
+        var snapshot = ProgressSnapshot()
+        snapshot.shardsTotal = 1
+        let start = ContinuousClock.now
+        snapshot.shares = [("one", 0), ("two", 0)]
+        #expect(!snapshot.line(meter.rates(of: snapshot, at: start)).contains("one"))
+        snapshot.shares = [("one", 1 << 20), ("two", 4 << 20), ("late", 7)]
+        let line = snapshot.line(meter.rates(of: snapshot, at: start + .seconds(2)))
+        #expect(line.hasSuffix(" | one 512.0 KiB/s, two 2.0 MiB/s"))
     }
 
     @Test func countedWordsAgree() {

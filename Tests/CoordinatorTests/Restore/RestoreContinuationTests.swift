@@ -139,7 +139,8 @@ import Testing
         let job = try await killed { call, index in call.method == "Import" && index == 5 }
         try await resume(job)
         #expect(job.milvus.calls(of: "DropCollection").count >= 1)
-        #expect(job.collections("default") == ["items", "items_bak"] && job.collections("shop") == ["orders", "orders_bak"])
+        #expect(
+            job.collections("default") == ["items", "items_bak"] && job.collections("shop") == ["orders", "orders_bak"])
         #expect(!job.source.keys.contains { $0.hasPrefix("restore-temp-") })
     }
 

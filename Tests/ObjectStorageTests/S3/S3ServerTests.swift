@@ -42,7 +42,8 @@ struct S3ServerTests {
         let store = server.store()
         try await store.createBucketIfMissing()
         let key = server.prefix("conditions") + "k"
-        let heeds = !server.description.hasPrefix("MILVUS_BACKUP_TEST_S3 ") && server.description != "MILVUS_BACKUP_TEST_S3"
+        let heeds =
+            !server.description.hasPrefix("MILVUS_BACKUP_TEST_S3 ") && server.description != "MILVUS_BACKUP_TEST_S3"
         func attempt(_ condition: WriteCondition, _ byte: UInt8) async throws -> String? {
             do {
                 return try await store.put(key, body: .bytes([byte]), if: condition).etag

@@ -26,15 +26,45 @@ package enum Manifest {
     package static func read(
         _ source: @escaping () throws -> [UInt8]?, _ body: (ManifestRecord) throws -> Void
     ) throws -> ManifestHeader {
-        var lines = LineReader(try ZstdReader(source: source))
-        guard let first = try lines.next() else { throw BackupError(.corrupted, "manifest: it is empty") }
-        let header = try ManifestHeader(line: first)
-        while let line = try lines.next() { try body(try ManifestRecord(line: line)) }
-        return header
+        let reader = try ManifestReader(source)
+        while let record = try reader.next() { try body(record) }
+        return reader.header
     }
 
     private static func line(_ body: (inout JSONWriter) throws -> Void) throws -> [UInt8] {
         try JSONWriter.bytes(body) + [UInt8(ascii: "\n")]
+    }
+}
+
+/// Gives the records of a manifest one by one, as they are asked for.
+package final class ManifestReader {
+    package let header: ManifestHeader
+    private var lines: LineReader
+
+    /// - Parameter source: gives the next piece of the file, nil or an empty one at its end; may block.
+    /// - Throws: `corrupted` when it is damaged, `unsupported` when a later release wrote it.
+    package init(_ source: @escaping () throws -> [UInt8]?) throws {
+        var lines = LineReader(try ZstdReader(source: source))
+        guard let first = try lines.next() else { throw BackupError(.corrupted, "manifest: it is empty") }
+        header = try ManifestHeader(line: first)
+        self.lines = lines
+    }
+
+    /// Reads a manifest that is in memory, compressed as it is.
+    package convenience init(_ bytes: [UInt8]) throws {
+        var rest = bytes[...]
+        try self.init {
+            // In pieces: the reader keeps what it was given.
+            let piece = Array(rest.prefix(64 << 10))
+            rest = rest.dropFirst(piece.count)
+            return piece.isEmpty ? nil : piece
+        }
+    }
+
+    /// The next record, in the order of the file; nil at its end. A key may come again: the last one counts.
+    package func next() throws -> ManifestRecord? {
+        guard let line = try lines.next() else { return nil }
+        return try ManifestRecord(line: line)
     }
 }
 

@@ -30,6 +30,10 @@ package struct ManifestRecord: Sendable, Hashable {
     }
 
     init(line: [UInt8]) throws {
+        if let record = ManifestLine.record(line) {
+            self = record
+            return
+        }
         let value = try JSONValue(parsing: line, name: "manifest")
         guard let key = try value.string("key"), let size = try value.int64("size"), size >= 0 else {
             throw BackupError(.corrupted, "manifest: a line has no key or no size")

@@ -26,6 +26,8 @@ extension Configuration {
         agent.name = values.text("agent.name")
         agent.concurrency = values.integer("agent.concurrency")
         agent.coordinator = HostPort(values.text("agent.coordinator"))
+        agent.tls = PeerTLSSettings(values, section: "agent.tls")
+        agent.tlsServerName = values.text("agent.tls.serverName")
         agent.allowedRoots = values.list("agent.allowedRoots").compactMap(BucketRoot.init)
         parameters = Schema.version2.parameters.compactMap { parameter in
             values.values[parameter.name].map { ResolvedParameter(parameter.name, $0) }
@@ -134,6 +136,11 @@ extension TransferSettings {
         multipartStreamThreshold = values.mebibytes("transfer.multipartStreamThresholdMiB")
         partSize = values.mebibytes("transfer.partSizeMiB")
         stallTimeout = values.seconds("transfer.stallTimeoutSeconds")
+        let (bandwidth, requests) = (
+            values.integer("transfer.bandwidth"), values.integer("transfer.requestsPerSecond")
+        )
+        self.bandwidth = bandwidth > 0 ? Int64(bandwidth) : nil
+        requestsPerSecond = requests > 0 ? requests : nil
     }
 }
 
@@ -144,5 +151,15 @@ extension CoordinatorSettings {
         lease = values.seconds("coordinator.leaseSeconds")
         heartbeat = values.seconds("coordinator.heartbeatSeconds")
         maximumShardFailures = values.integer("coordinator.maxShardFailures")
+        tls = PeerTLSSettings(values, section: "coordinator.tls")
+        allowedAgents = values.list("coordinator.tls.allowedAgents")
+    }
+}
+
+extension PeerTLSSettings {
+    fileprivate init(_ values: ResolvedValues, section: String) {
+        certificatePath = values.text("\(section).certPath")
+        keyPath = values.text("\(section).keyPath")
+        authorityPath = values.text("\(section).caPath")
     }
 }

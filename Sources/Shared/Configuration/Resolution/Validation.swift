@@ -18,6 +18,12 @@ struct Validation {
         checkStorage("backup.storage")
         checkCoordinator()
         checkServer()
+        checkPair("coordinator.tls")
+        checkNeeds("coordinator.tls.certPath", for: "coordinator.tls.caPath")
+        checkNeeds("coordinator.tls.caPath", for: "coordinator.tls.allowedAgents")
+        checkPair("agent.tls")
+        checkNeeds("agent.tls.caPath", for: "agent.tls.certPath")
+        checkNeeds("agent.tls.caPath", for: "agent.tls.serverName")
         checkURL("zillizCloud.endpoint", mayBeEmpty: true)
     }
 
@@ -77,15 +83,28 @@ struct Validation {
     // MARK: Server
 
     private mutating func checkServer() {
-        let (certificate, key) = ("server.tls.certPath", "server.tls.keyPath")
-        if values.text(certificate).isEmpty != values.text(key).isEmpty {
-            let missing = values.text(key).isEmpty ? key : certificate
-            report(missing, "must be set as well: HTTPS needs both \(certificate) and \(key)")
-        }
+        checkPair("server.tls")
         let listen = values.text("server.listen")
         if listen.contains(where: { $0 == "/" || $0.isWhitespace }) {
             report("server.listen", "\(quoted(listen)) is not an address or HOST:PORT")
         }
+    }
+
+    // MARK: TLS
+
+    /// A certificate and its key go together.
+    private mutating func checkPair(_ section: String) {
+        let (certificate, key) = ("\(section).certPath", "\(section).keyPath")
+        if values.text(certificate).isEmpty != values.text(key).isEmpty {
+            let missing = values.text(key).isEmpty ? key : certificate
+            report(missing, "must be set as well: TLS needs both \(certificate) and \(key)")
+        }
+    }
+
+    /// One key has no effect without another.
+    private mutating func checkNeeds(_ needed: String, for key: String) {
+        guard values.text(needed).isEmpty, values.values[key]?.value.isEmpty == false else { return }
+        report(needed, "must be set as well: without it \(key) has no effect")
     }
 
     // MARK: Coordinator and agents

@@ -15,6 +15,8 @@ extension Schema {
             .integer("transfer.multipartStreamThresholdMiB", value: 64, in: 1...5120),
             .integer("transfer.partSizeMiB", value: 64, in: 5...5120),
             .integer("transfer.stallTimeoutSeconds", value: 60),
+            Parameter(keys: ["transfer.bandwidth"], kind: .bandwidth, fallback: .value(.integer(0))),
+            .integer("transfer.requestsPerSecond", value: 0, in: Parameter.notNegative),
             .choice(
                 "transfer.fastPath", value: "auto", of: TransferSettings.FastPath.allCases.map(\.rawValue),
                 environment: ["MILVUS_BACKUP_FAST_PATH"]),
@@ -23,9 +25,18 @@ extension Schema {
             .integer("coordinator.leaseSeconds", value: 30),
             .integer("coordinator.heartbeatSeconds", value: 5),
             .integer("coordinator.maxShardFailures", value: 3),
+            .text("coordinator.tls.certPath"),
+            .text("coordinator.tls.keyPath"),
+            .text("coordinator.tls.caPath"),
+            Parameter(
+                keys: ["coordinator.tls.allowedAgents"], kind: .list(acceptsText: true), fallback: .value(.list([]))),
             .text("agent.name"),
             .integer("agent.concurrency", value: 128).inheriting(from: concurrencyKey),
             .hostPort("agent.coordinator", ports: 1...65535),
+            .text("agent.tls.caPath"),
+            .text("agent.tls.certPath"),
+            .text("agent.tls.keyPath"),
+            .text("agent.tls.serverName"),
             Parameter(
                 keys: ["agent.allowedRoots"], kind: .list(acceptsText: true), fallback: .value(.list([]))),
         ]

@@ -9,6 +9,8 @@ struct Parameter: Sendable {
         case integer(ClosedRange<Int>)
         /// Bytes, as in `2g`, `512MB` or `1048576`.
         case size
+        /// Bytes per second, written as a size; 0 for no limit.
+        case bandwidth
         /// A list of texts. In a file it must be a YAML list unless `acceptsText`; elsewhere it is separated by commas.
         case list(acceptsText: Bool)
         /// One of several words, whatever their case.

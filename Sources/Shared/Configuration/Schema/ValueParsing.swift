@@ -16,6 +16,7 @@ extension Parameter.Kind {
         case .boolean: return .boolean(try parseBoolean(text))
         case .integer(let range): return .integer(try parseInteger(text, in: range))
         case .size: return .integer(try parseSize(text))
+        case .bandwidth: return .integer(try parseBandwidth(text))
         case .list:
             let elements = text.split(separator: ",").map(\.trimmingBlanks).filter { !$0.isEmpty }
             return .list(elements)
@@ -53,6 +54,7 @@ extension Parameter.Kind {
         case .boolean: "true or false"
         case .integer: "a number"
         case .size: "a size such as 2g"
+        case .bandwidth: "a size such as 100MiB, or 0 for no limit"
         case .list: "a list"
         case .choice(let choices): "one of \(choices.joined(separator: ", "))"
         case .hostPort: "HOST:PORT"
@@ -107,6 +109,29 @@ private func parseSize(_ text: String) throws(ValueProblem) -> Int {
     guard !overflow else { throw ValueProblem("\(quoted(text)) is too large") }
     guard bytes > 0 else { throw ValueProblem("must be greater than 0") }
     return bytes
+}
+
+/// At least 1 KiB: what is less comes from a forgotten unit, and would never end.
+private func parseBandwidth(_ text: String) throws(ValueProblem) -> Int {
+    if text == "0" { return 0 }
+    let size = text.lowercased().hasSuffix("/s") ? String(text.dropLast(2)) : text
+    let bytes = try parseSize(size)
+    guard bytes >= 1024 else { throw ValueProblem("must be 0 or at least 1k, bytes per second, not \(bytes)") }
+    return bytes
+}
+
+extension TransferSettings {
+    /// Reads what is written as `transfer.bandwidth` anywhere else than in a configuration; nil for no limit.
+    ///
+    /// - Throws: ``BackupError/Code/invalidArgument``.
+    package static func bandwidth(_ text: String) throws(BackupError) -> Int64? {
+        do throws(ValueProblem) {
+            let bytes = try parseBandwidth(text)
+            return bytes > 0 ? Int64(bytes) : nil
+        } catch {
+            throw BackupError(.invalidArgument, "bandwidth: \(error.message)")
+        }
+    }
 }
 
 private func parseChoice(_ text: String, of choices: [String]) throws(ValueProblem) -> String {

@@ -63,6 +63,10 @@ package struct CoordinatorSettings: Sendable {
     package var heartbeat = Duration.seconds(5)
     /// Failures of one shard after which the backup fails.
     package var maximumShardFailures = 3
+    /// On when it names a certificate; agents must show one of their own when it names an authority.
+    package var tls = PeerTLSSettings()
+    /// Names of the agents that may work; empty for all whose certificate is good.
+    package var allowedAgents: [String] = []
 
     package init() {}
 }
@@ -75,8 +79,23 @@ package struct AgentSettings: Sendable {
     package var concurrency = 128
     /// The coordinator to connect to; nil when not set.
     package var coordinator: HostPort?
+    /// On when it names an authority.
+    package var tls = PeerTLSSettings()
+    /// The name in the coordinator's certificate; empty for the host that is dialled.
+    package var tlsServerName = ""
     /// Where else in the backup store it may read and write for a coordinator.
     package var allowedRoots: [BucketRoot] = []
+
+    package init() {}
+}
+
+/// PEM files for TLS between coordinator and agents; empty for none.
+package struct PeerTLSSettings: Sendable, Hashable {
+    /// What this side shows.
+    package var certificatePath = ""
+    package var keyPath = ""
+    /// Whom this side trusts.
+    package var authorityPath = ""
 
     package init() {}
 }

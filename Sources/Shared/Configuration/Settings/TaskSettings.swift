@@ -78,6 +78,10 @@ package struct TransferSettings: Sendable {
     package var partSize: Int64 = 64 << 20
     /// A transfer that moves no byte for so long is given up and tried again.
     package var stallTimeout = Duration.seconds(60)
+    /// Bytes per second of a whole job, over all agents; nil for no limit.
+    package var bandwidth: Int64?
+    /// Requests of a whole job to the stores, over all agents; nil for no limit.
+    package var requestsPerSecond: Int?
 
     package init() {}
 }

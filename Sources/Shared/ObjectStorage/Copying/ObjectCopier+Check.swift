@@ -71,9 +71,10 @@ extension ObjectCopier {
 
     private func digest(of source: CopySource) async throws -> [UInt8] {
         try await streamSlots.withPermit {
-            let pipe = BytePipe(capacity: options.pipeCapacity)
+            let pipe = BytePipe(capacity: options.pipeCapacity, throttle: limiter.bytes)
             return try await watchdog.watch(
-                "read of \"\(source.key)\"", timeout: options.stallTimeout, progress: { pipe.bytesRead }
+                "read of \"\(source.key)\"", timeout: options.stallTimeout,
+                progress: { pipe.isHeld ? nil : pipe.bytesRead }
             ) {
                 defer { pipe.cancel() }
                 _ = try await source.store.get(source.key, range: nil, ifMatch: source.etag, into: pipe)

@@ -23,6 +23,10 @@ enum ExpectedProof: Sendable {
 
 /// The bytes go from socket to socket, where both stores offer it. Retries, progress and checks are those of every stream.
 extension ObjectCopier {
+    /// Bodies up to here may come along with the head of an answer, of others the first bytes: they are paid for in advance.
+    private static let smallBody: Int64 = 128 << 10
+    private static let firstBytes: Int64 = 16 << 10
+
     /// - Returns: nil when this is to be done in the ordinary way.
     func relay(
         _ source: CopySource, _ range: Range<Int64>?, to store: any ObjectStore, _ target: WriteTarget,
@@ -36,12 +40,14 @@ extension ObjectCopier {
         progress.begin(meter)
         defer { progress.end(meter) }
         let length = range.map { Int64($0.count) } ?? source.size
+        let paid = length > ObjectCopier.smallBody ? ObjectCopier.firstBytes : length
+        try await limiter.bytes.acquire(paid)
         do {
             var isSecondTry = false
             while true {
                 let read = try await reader.readRequest(source.key, range: range, ifMatch: source.etag)
                 let write = try await writer.writeRequest(target, length: length)
-                let request = RelayRequest(from: read.http, to: write.http, length: length, meter: meter) {
+                var request = RelayRequest(from: read.http, to: write.http, length: length, meter: meter) {
                     [self] answer throws(BackupError) in
                     let info = try read.understand(answer)
                     // A store may tell the length of the range instead of the object's.
@@ -53,18 +59,21 @@ extension ObjectCopier {
                         && proof.isExpected(of: source.etag ?? info.etag)
                     return isProven ? .unseen : .checksummed
                 }
+                request.throttle = limiter.bytes
+                request.paid = paid
+                let side: SidedFailure.Side
                 let refusal: DirectRefusal
-                switch try await relay.relay(request) {
+                switch try await watchedRelay(relay, request, of: source) {
                 case .relayed(let head, let answer, let crc):
                     return MovedBytes(
                         etag: try write.understand(answer), sourceETag: try source.etag ?? read.understand(head).etag,
                         crc32c: crc, wereSeen: crc != nil)
-                case .sourceRefused(let answer): refusal = read.refusal(answer)
-                case .destinationRefused(let answer): refusal = write.refusal(answer)
+                case .sourceRefused(let answer): (side, refusal) = (.source, read.refusal(answer))
+                case .destinationRefused(let answer): (side, refusal) = (.destination, write.refusal(answer))
                 }
                 switch refusal {
                 case .askAgain where !isSecondTry: isSecondTry = true
-                case .askAgain(let error), .failed(let error): throw error
+                case .askAgain(let error), .failed(let error): throw SidedFailure(side: side, error: error)
                 }
             }
         } catch let unsuited as RelayUnsuited {
@@ -74,6 +83,18 @@ extension ObjectCopier {
                     ["from": from.endpoint, "to": to.endpoint, "reason": unsuited.reason])
             }
             return nil
+        }
+    }
+
+    /// The loops mind their own connections; this minds the loops, and whatever else may hold a relay up.
+    private func watchedRelay(
+        _ relay: any HTTPRelay, _ request: RelayRequest, of source: CopySource
+    ) async throws -> RelayOutcome {
+        let meter = request.meter
+        return try await watchdog.watch(
+            "copy of \"\(source.key)\"", timeout: options.stallTimeout, progress: { meter.pulse }
+        ) {
+            try await relay.relay(request)
         }
     }
 }

@@ -22,8 +22,10 @@ extension ObjectCopier {
     ) async throws -> StoredObject {
         let stored = try await retrying("copy of \"\(source.key)\"") {
             try await storeSlots.withPermit {
-                try await watched("copy of \"\(source.key)\"", timeout: options.storeTimeout(source.size)) {
-                    try await destination.store.copy(source.reference, to: destination.key)
+                try await paced(source.store, destination.store, bytes: source.size) {
+                    try await watched("copy of \"\(source.key)\"", timeout: options.storeTimeout(source.size)) {
+                        try await destination.store.copy(source.reference, to: destination.key)
+                    }
                 }
             }
         }
@@ -52,9 +54,11 @@ extension ObjectCopier {
         let what = "copy of part \(number) of \"\(source.key)\""
         let part = try await retrying(what) {
             try await storeSlots.withPermit {
-                try await watched(what, timeout: options.storeTimeout(size)) {
-                    try await destination.store.copyPart(
-                        destination.key, uploadID: id, number: number, source: source.reference, range: range)
+                try await paced(source.store, destination.store, bytes: size) {
+                    try await watched(what, timeout: options.storeTimeout(size)) {
+                        try await destination.store.copyPart(
+                            destination.key, uploadID: id, number: number, source: source.reference, range: range)
+                    }
                 }
             }
         }

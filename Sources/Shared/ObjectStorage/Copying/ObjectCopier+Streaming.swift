@@ -68,10 +68,11 @@ extension ObjectCopier {
             let evidence = try await checkETags(
                 source, sourceETag: source.etag ?? moved.sourceETag, destination, StoredObject(etag: moved.etag),
                 boundariesAreEqual: false, wereSeen: moved.wereSeen)
-            if ETagShape(source.etag ?? moved.sourceETag) != ETagShape(moved.etag) {
-                routes.rememberUnproven(source.store.identity, destination.store.identity)
-            }
-            return CopyOutcome(etag: moved.etag, copiedByStore: false, md5: evidence, crc32c: moved.crc32c)
+            let agrees = ETagShape(source.etag ?? moved.sourceETag) == ETagShape(moved.etag)
+            if !agrees { routes.rememberUnproven(source.store.identity, destination.store.identity) }
+            // An ETag that reading has contradicted may be a garbled answer, and is not passed on.
+            let etag = agrees || evidence == nil ? moved.etag : ""
+            return CopyOutcome(etag: etag, copiedByStore: false, md5: evidence, crc32c: moved.crc32c)
         }
         progress.add(source.size)
         return outcome
@@ -128,34 +129,45 @@ extension ObjectCopier {
         proof: ExpectedProof, _ progress: CopyProgress
     ) async throws -> MovedBytes {
         try await streamSlots.withPermit {
-            if let moved = try await relay(source, range, to: store, target, proof: proof, progress) { return moved }
-            let (etag, info) = try await moveBytes(of: source, range: range, progress) { body in
-                switch target {
-                case .object(let key): try await store.put(key, body: body).etag
-                case .part(let key, let id, let number):
-                    try await store.uploadPart(key, uploadID: id, number: number, body: body).etag
+            try await paced(source.store, store, bytes: range.map { Int64($0.count) } ?? source.size) {
+                // One to read, one to write.
+                try await limiter.requests.acquire(2)
+                if let moved = try await relay(source, range, to: store, target, proof: proof, progress) {
+                    return moved
                 }
+                return try await moveThroughPipe(source, range, to: store, target, progress)
             }
-            return MovedBytes(etag: etag, sourceETag: info.etag)
         }
     }
 
-    /// Reads an object, or `range` of it, into `write`.
-    ///
-    /// A limiter of bandwidth has its place here: between the pipe that is read into and the one that is written from,
-    /// which are one and the same today.
+    private func moveThroughPipe(
+        _ source: CopySource, _ range: Range<Int64>?, to store: any ObjectStore, _ target: WriteTarget,
+        _ progress: CopyProgress
+    ) async throws -> MovedBytes {
+        let (etag, info) = try await moveBytes(of: source, range: range, progress) { body in
+            switch target {
+            case .object(let key): try await store.put(key, body: body).etag
+            case .part(let key, let id, let number):
+                try await store.uploadPart(key, uploadID: id, number: number, body: body).etag
+            }
+        }
+        return MovedBytes(etag: etag, sourceETag: info.etag)
+    }
+
+    /// Reads an object, or `range` of it, into `write`. The pipe between the two is where bandwidth is limited.
     private func moveBytes<Result: Sendable>(
         of source: CopySource, range: Range<Int64>?, _ progress: CopyProgress,
         _ write: @escaping @Sendable (ObjectBody) async throws -> Result
     ) async throws -> (Result, ObjectInfo) {
         let length = range.map { Int64($0.count) } ?? source.size
         // A small object needs no large pipe.
-        let pipe = BytePipe(capacity: max(1, min(options.pipeCapacity, Int(clamping: max(length, 16 << 10)))))
+        let pipe = BytePipe(
+            capacity: max(1, min(options.pipeCapacity, Int(clamping: max(length, 16 << 10)))), throttle: limiter.bytes)
         progress.begin(pipe)
         defer { progress.end(pipe) }
         return try await watchdog.watch(
             "copy of \"\(source.key)\"", timeout: options.stallTimeout,
-            progress: { pipe.bytesRead + pipe.bytesWritten }
+            progress: { pipe.isHeld ? nil : pipe.bytesRead + pipe.bytesWritten }
         ) {
             // Whatever happened: neither side may wait for the other one any longer.
             defer {
@@ -170,7 +182,12 @@ extension ObjectCopier {
         of source: CopySource, _ range: Range<Int64>?, _ length: Int64, through pipe: BytePipe,
         _ write: @Sendable (ObjectBody) async throws -> Result
     ) async throws -> (Result, ObjectInfo) {
-        let info = try await source.store.get(source.key, range: range, ifMatch: source.etag, into: pipe)
+        let info: ObjectInfo
+        do {
+            info = try await source.store.get(source.key, range: range, ifMatch: source.etag, into: pipe)
+        } catch {
+            throw SidedFailure(side: .source, error: error)
+        }
         // A store may tell the length of the range instead of the object's.
         guard info.size == source.size || (range != nil && info.size == length) else {
             throw wrongSize(source.key, expected: source.size, found: info.size)
@@ -180,10 +197,10 @@ extension ObjectCopier {
             result = try await write(.pipe(pipe, length: length))
         } catch {
             switch pipe.ending {
-            case .failed(let cause): throw cause
+            case .failed(let cause): throw SidedFailure(side: .source, error: cause)
             case .finished where pipe.bytesWritten < length:
                 throw wrongSize(source.key, expected: length, found: pipe.bytesWritten, isRetryable: true)
-            default: throw error
+            default: throw SidedFailure(side: .destination, error: error)
             }
         }
         guard pipe.bytesWritten == length, pipe.bytesRead == length else {

@@ -12,6 +12,10 @@ package final class ObjectCopier: Sendable {
     let logger: Logger
     let routes = CopyRoutes()
     let watchdog: StallWatchdog
+    /// What all copies together may use.
+    package let limiter = CopyLimiter()
+    /// What the endpoints can take.
+    let gates: EndpointGates
     /// A permit for each stream, whole objects and parts alike.
     let streamSlots: AsyncSemaphore
     /// A permit for each copy request.
@@ -24,6 +28,8 @@ package final class ObjectCopier: Sendable {
         self.clock = clock
         self.logger = logger
         watchdog = StallWatchdog(interval: options.stallTimeout / 8, clock: clock)
+        let most = max(options.maximumStreams, options.maximumStoreCopies)
+        gates = EndpointGates(bounds: .init(maximum: most), clock: clock, logger: logger)
         streamSlots = AsyncSemaphore(permits: options.maximumStreams)
         storeSlots = AsyncSemaphore(permits: options.maximumStoreCopies)
     }
@@ -120,10 +126,11 @@ package final class ObjectCopier: Sendable {
         }
     }
 
-    /// One request that shows no progress, watched.
+    /// One request that shows no progress, when it is its turn, watched.
     func watched<Result: Sendable>(
         _ what: @autoclosure () -> String, timeout: Duration, _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
-        try await watchdog.watch(what(), timeout: timeout, progress: { 0 }, body)
+        try await limiter.requests.acquire(1)
+        return try await watchdog.watch(what(), timeout: timeout, progress: { 0 }, body)
     }
 }

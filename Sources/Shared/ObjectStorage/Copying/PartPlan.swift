@@ -54,9 +54,14 @@ package struct PartPlan: Sendable, Hashable {
     ///
     /// 16 MiB first, which Milvus' own client uses, then the other usual ones from small to large.
     package static func guessedPartSize(size: Int64, parts: Int) -> Int64? {
-        if parts == 1 { return size }
+        guessedPartSizes(size: size, parts: parts).first
+    }
+
+    /// All usual part sizes that cut an object into so many parts.
+    package static func guessedPartSizes(size: Int64, parts: Int) -> [Int64] {
+        if parts == 1 { return [size] }
         return [16, 5, 8, 10, 32, 64, 100, 128, 256, 512].map { $0 << 20 }
-            .first { quotient(size, $0) == Int64(parts) }
+            .filter { quotient(size, $0) == Int64(parts) }
     }
 
     private static func fitting(

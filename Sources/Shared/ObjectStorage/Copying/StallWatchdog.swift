@@ -8,9 +8,9 @@ package final class StallWatchdog: Sendable {
     private struct Entry {
         /// Ticks without progress after which it is ended.
         let limit: Int
-        let progress: @Sendable () -> Int64
+        let progress: @Sendable () -> Int64?
         let end: @Sendable () -> Void
-        var mark: Int64
+        var mark: Int64?
         var idleTicks = 0
         var hasFired = false
     }
@@ -33,10 +33,12 @@ package final class StallWatchdog: Sendable {
 
     /// Runs `body` and cancels it when `progress` gives the same number for `timeout`.
     ///
-    /// - Parameter what: names the operation in the error, as in `upload of "a/b"`.
+    /// - Parameters:
+    ///   - what: names the operation in the error, as in `upload of "a/b"`.
+    ///   - progress: nil as long as it is held back by ourselves, which does not count.
     /// - Throws: ``BackupError/Code/timedOut``, retryable, when that happened; else what `body` throws.
     package func watch<Result: Sendable>(
-        _ what: @autoclosure () -> String, timeout: Duration, progress: @escaping @Sendable () -> Int64,
+        _ what: @autoclosure () -> String, timeout: Duration, progress: @escaping @Sendable () -> Int64?,
         _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
         let task = Task { try await body() }
@@ -58,7 +60,7 @@ package final class StallWatchdog: Sendable {
     }
 
     private func add(
-        _ timeout: Duration, _ progress: @escaping @Sendable () -> Int64, end: @escaping @Sendable () -> Void
+        _ timeout: Duration, _ progress: @escaping @Sendable () -> Int64?, end: @escaping @Sendable () -> Void
     ) -> Int {
         // One more than needed: the first tick may come at once.
         let limit = Int((timeout / interval).rounded(.up)) + 1
@@ -89,7 +91,7 @@ package final class StallWatchdog: Sendable {
             var stalled: [@Sendable () -> Void] = []
             for (id, var entry) in state.entries where !entry.hasFired {
                 let mark = entry.progress()
-                entry.idleTicks = mark == entry.mark ? entry.idleTicks + 1 : 0
+                entry.idleTicks = mark != nil && mark == entry.mark ? entry.idleTicks + 1 : 0
                 entry.mark = mark
                 if entry.idleTicks >= entry.limit {
                     entry.hasFired = true

@@ -16,6 +16,8 @@ final class StreamDigest {
 
     func update(_ bytes: [UInt8]) { EVP_DigestUpdate(context, bytes, bytes.count) }
 
+    func update(_ bytes: UnsafeRawBufferPointer) { EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) }
+
     /// The digest; ends this value's life.
     func finish() -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 16)
