@@ -98,6 +98,28 @@ extension MemoryObjectStore {
     }
 
     @discardableResult
+    package func put(_ key: String, body: ObjectBody, if condition: WriteCondition) async throws -> StoredObject {
+        guard !faults.ignoresConditions else { return try await put(key, body: body) }
+        let call = StoreCall(.put, key: key)
+        return try await perform(call) {
+            try checkKey(key)
+            let bytes = try await content(of: body, call)
+            let etag = makeETag(bytes)
+            try withBucket { bucket throws(BackupError) in
+                let present = bucket[.init(key)]?.etag
+                let holds =
+                    switch condition {
+                    case .absent: present == nil
+                    case .unchanged(let expected): present == expected
+                    }
+                guard holds else { throw BackupError(.alreadyExists, "memory store: the condition does not hold") }
+                bucket[.init(key)] = .init(bytes: bytes, etag: etag)
+            }
+            return StoredObject(etag: etag)
+        }
+    }
+
+    @discardableResult
     package func copy(_ source: ObjectReference, to key: String) async throws -> StoredObject {
         try await perform(StoreCall(.copy, key: key)) {
             try checkKey(key)

@@ -56,6 +56,8 @@ package struct MemoryStoreFaults: Sendable {
     package var copyRefusal: BackupError?
     /// Thrown by `createMultipartUpload`.
     package var multipartRefusal: BackupError?
+    /// Conditions of writes are ignored silently, as by MinIO's older servers.
+    package var ignoresConditions = false
     /// ETags look like MD5 and are none, as on S3 with a key of KMS.
     package var hasOpaqueETags = false
 

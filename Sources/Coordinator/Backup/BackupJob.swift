@@ -19,12 +19,16 @@ struct BackupJob: Sendable {
     /// - Throws: ``BackupError``; then no metadata was written, and what was copied is left for `delete`.
     func run() async throws -> JobOutcome<BackupInfo> {
         let (server, selection) = try await prepare(makesBucket: true)
-        let earlier = request.resumes ? try await takeOver() : FinishedObjects()
-        let journal = BackupJournal(
-            ManifestHeader(name: request.name, id: context.id), paths: paths, store: metadata.store, logger: logger,
-            earlier: earlier)
-        let record = paths.claim
-        return try await context.recorded(request.name, in: metadata.store, key: record, traces: paths.directory) {
+        let dead =
+            request.resumes
+            ? try await JobRecord.waitUntilDead(in: metadata.store, key: paths.claim, work: work, logger: logger) : nil
+        return try await context.claiming(
+            request.name, in: metadata.store, key: paths.claim, work: work, traces: paths.directory, after: dead
+        ) { claim in
+            let earlier = request.resumes ? try await takeOver() : FinishedObjects()
+            let journal = BackupJournal(
+                ManifestHeader(name: request.name, id: context.id), paths: paths, store: metadata.store, logger: logger,
+                claim: claim, earlier: earlier)
             let writing = Task { await journal.keepWriting() }
             defer { writing.cancel() }
             return try await context.withWorkers(backupName: request.name) { dispatcher in
@@ -34,9 +38,10 @@ struct BackupJob: Sendable {
         }
     }
 
-    /// What the run before has copied, when it is clear that it is over.
+    private var work: String { "backup \(request.name) is being made" }
+
+    /// What the run before has copied. It is over, and its name is claimed.
     private func takeOver() async throws -> FinishedObjects {
-        try await JobRecord.waitUntilDead(in: metadata.store, key: paths.claim, logger: logger)
         try await metadata.store.abortUploads(below: paths.directory)
         let finished = try await FinishedObjects.read(from: metadata.store, paths: paths, logger: logger)
         logger.info("going on with a backup", ["name": request.name, "copied before": finished.count])
@@ -120,10 +125,12 @@ struct BackupJob: Sendable {
         }
         if server.features.contains(.replicateMessage) { backup.rpcChannel = await replicationChannel() }
         let finished = backup
+        try await journal.claim.check()
         if request.resumes { try await removeWhatDoesNotBelong(to: finished) }
         let manifest = try await timer.measure(.writeMetadata) { try await journal.writeManifest(of: finished) }
         if let depth = request.verification { try await verify(finished, manifest, depth, dispatcher, journal) }
         try await timer.measure(.writeMetadata) {
+            try await journal.claim.check()
             try await metadata.write(finished, milvusRoot: context.configuration.milvus.storage.rootPath)
             try await journal.remove()
         }
@@ -194,22 +201,29 @@ struct BackupJob: Sendable {
         _ names: [CollectionName], server: ServerInfo, _ copying: CollectionBackupTask, into backup: inout BackupInfo
     ) async throws -> [CollectionBackup] {
         let limit = context.configuration.backup.concurrentCollections
+        let skips = request.skipsMissing
         guard request.strategy.flushesAll(on: server) else {
             return try await mapInParallel(names, limit: limit) { name -> CollectionBackup? in
-                guard let collection = try await copying.describe(name) else { return nil }
-                guard request.strategy != .metaOnly else { return collection }
-                let flushed = request.strategy == .skipFlush ? collection : try await copying.flush(collection)
-                return try await copying.copyData(of: flushed)
+                let described = try await copying.step(name, skipsMissing: skips) { try await copying.describe(name) }
+                guard let described, request.strategy != .metaOnly else { return described }
+                return try await copying.step(name, id: described.collectionID, skipsMissing: skips) {
+                    let isFlushed = request.strategy == .skipFlush
+                    return try await copying.copyData(of: isFlushed ? described : copying.flush(described))
+                }
             }.compactMap { $0 }
         }
-        let described = try await mapInParallel(names, limit: limit) { try await copying.describe($0) }.compactMap {
-            $0
-        }
+        let described = try await mapInParallel(names, limit: limit) { name in
+            try await copying.step(name, skipsMissing: skips) { try await copying.describe(name) }
+        }.compactMap { $0 }
         let flush = try await timer.measureMilvus(.flush) { try await milvus.flushAllAndWait() }
         backup.flushAllMessages = flush.messages.mapValues { base64Encoded($0) }
         backup.controlChannelName = flush.controlChannel
         backup.physicalChannelNames = flush.physicalChannels
-        return try await mapInParallel(described, limit: limit) { try await copying.copyData(of: $0) }
+        return try await mapInParallel(described, limit: limit) { collection in
+            try await copying.step(collection.qualifiedName, id: collection.collectionID, skipsMissing: skips) {
+                try await copying.copyData(of: collection)
+            }
+        }.compactMap { $0 }
     }
 }
 

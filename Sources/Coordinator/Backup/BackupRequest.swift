@@ -23,6 +23,8 @@ struct BackupRequest: Sendable {
     var strategy = Strategy.automatic
     /// Go on with a backup of this name whose coordinator has died, or that has failed.
     var resumes = false
+    /// Whether collections that are dropped meanwhile are left out.
+    var skipsMissing = false
     /// How the copies are compared once more before the backup counts as complete; nil for not at all.
     var verification: VerificationReport.Depth?
     /// Whether users, roles and rights are recorded.

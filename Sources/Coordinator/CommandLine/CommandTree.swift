@@ -121,6 +121,9 @@ enum CommandTree {
                     "Compare the copies once more before the backup counts as complete: quick (sizes and ETags of a "
                     + "listing) or deep (read all of it back). Without it keys and sizes are compared."),
             .flag(
+                "skip-missing",
+                help: "Leave out collections that are dropped while the backup is made. Without it that is an error."),
+            .flag(
                 "force", short: "f",
                 help: "Do not flush: back up what is in Milvus' store already. Rows inserted last may be missing."),
             .flag("meta_only", help: "Back up databases, schemas, partitions and indexes, and no data."),
@@ -183,6 +186,10 @@ enum CommandTree {
             .flag("drop_exist_index", help: "Drop the indexes of collections that are there already."),
             .flag("skip_create_collection", help: "Import into collections that are there already."),
             .flag("meta_only", help: "Create collections and partitions (and indexes, if asked), and import no data."),
+            Option(
+                "resume", placeholder: "ID",
+                help: "Go on with a restore whose process was killed: its id is in the log of its beginning. With the "
+                    + "options it was begun with."),
             .flag("skip-verify", help: "Restore what is there of a damaged backup."),
             .flag("skip-aliases", help: "Do not make the recorded aliases."),
             .flag("load", help: "Load the collections that were loaded when they were backed up."),

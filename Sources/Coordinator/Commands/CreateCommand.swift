@@ -17,8 +17,10 @@ struct CreateCommand: CommandImplementation {
         let outcome = try await job.run()
         let backup = outcome.result
         let size = formattedBytes(backup.size)
+        let omitted = context.monitor.parts.filter { $0.state == .failed }.map(\.name.description)
         return JobSummary(
-            headline: "backup \(backup.name): \(counted(backup.collections.count, "collection")), \(size)",
+            headline: "backup \(backup.name): \(counted(backup.collections.count, "collection")), \(size)"
+                + (omitted.isEmpty ? "" : "; dropped meanwhile and left out: \(omitted.joined(separator: ", "))"),
             closing: ["create backup success"],
             members: { writer in
                 try writer.member("backup") { writer in
@@ -27,6 +29,7 @@ struct CreateCommand: CommandImplementation {
                         try writer.member("name", backup.name)
                         try writer.member("collections", backup.collections.count)
                         try writer.member("size", backup.size)
+                        try writer.memberIfSet("omitted", omitted)
                     }
                 }
             },
@@ -43,6 +46,7 @@ extension BackupRequest {
         filter = try CollectionFilter(invocation, collections: "colls")
         resumes = invocation.flag("resume")
         if resumes, name.isEmpty { throw BackupError(.usage, "--resume needs the name of the backup: -n NAME") }
+        skipsMissing = invocation.flag("skip-missing")
         verification = try Self.verification(invocation.text("verify") ?? "")
         includesRBAC = invocation.flag("rbac")
         try BackupRequest.checkFormat(invocation.text("format") ?? "")

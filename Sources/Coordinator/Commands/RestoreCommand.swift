@@ -10,7 +10,8 @@ struct RestoreCommand: CommandImplementation {
         try refuseArguments(invocation.arguments)
         let request = try RestoreRequest(invocation)
         let context = JobContext(
-            id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: PhaseTimer(),
+            id: invocation.text("resume") ?? UUID().uuidString.lowercased(), services: try environment.makeServices(),
+            timer: PhaseTimer(),
             workforce: .own(try Workforce.Plan(invocation, environment.configuration)), liveLine: environment.liveLine,
             isVerbose: invocation.flag("verbose"))
         let job = RestoreJob(request: request, context: context)
@@ -68,6 +69,16 @@ extension RestoreRequest {
         loads = invocation.flag("load")
         restoresRBAC = invocation.flag("rbac")
         usesImportJobs = invocation.flag("use_v2_restore")
+        if let id = invocation.text("resume") {
+            resumes = true
+            guard !id.isEmpty, RestoreBody.isPathSafe(id) else {
+                throw BackupError(
+                    .usage, "--resume needs the id of a restore: letters, digits, - and _, at most 128 of them")
+            }
+            guard !invocation.flag("dry-run") else {
+                throw BackupError(.usage, "dry-run and resume cannot be set at the same time")
+            }
+        }
         guard !dropsExistingCollections || !skipsCreation else {
             throw BackupError(
                 .usage, "drop_exist_collection and skip_create_collection cannot be true at the same time")

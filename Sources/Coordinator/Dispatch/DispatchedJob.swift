@@ -6,10 +6,13 @@ import Support
 struct DispatchedJob {
     /// Shards somebody waits for together: those of a collection, or of one segment group.
     private struct Batch {
+        let survivesMissing: Bool
         let onFinished: @Sendable (FinishedShard) -> Void
         let onBytes: @Sendable (Int64) -> Void
         var open = 0
         var waiting: CheckedContinuation<Void, any Error>?
+        /// Why a shard was given up.
+        var loss: BackupError?
     }
 
     var scheduler: ShardScheduler
@@ -31,13 +34,15 @@ struct DispatchedJob {
     var openShards: Int { batchOfShard.count }
 
     /// - Parameters:
+    ///   - survivesMissing: whether shards are given up whose objects are not there.
     ///   - onFinished: told of every shard that is done.
     ///   - onBytes: told of bytes that have been copied since it was told last.
     mutating func openBatch(
-        onFinished: @escaping @Sendable (FinishedShard) -> Void, onBytes: @escaping @Sendable (Int64) -> Void
+        survivesMissing: Bool, onFinished: @escaping @Sendable (FinishedShard) -> Void,
+        onBytes: @escaping @Sendable (Int64) -> Void
     ) -> Int {
         defer { nextBatch += 1 }
-        batches[nextBatch] = Batch(onFinished: onFinished, onBytes: onBytes)
+        batches[nextBatch] = Batch(survivesMissing: survivesMissing, onFinished: onFinished, onBytes: onBytes)
         return nextBatch
     }
 
@@ -63,10 +68,30 @@ struct DispatchedJob {
         bytesTold[finished.shard.id] = nil
         guard let batch = batchOfShard.removeValue(forKey: finished.shard.id) else { return }
         batches[batch]?.onFinished(finished)
+        close(batch)
+    }
+
+    func survivesMissing(_ shard: Int) -> Bool {
+        batchOfShard[shard].flatMap { batches[$0]?.survivesMissing } ?? false
+    }
+
+    /// Whether a batch has lost a shard: it needs no more of them.
+    func hasGivenUp(_ batch: Int) -> Bool { batches[batch]?.loss != nil }
+
+    /// Goes on without a shard.
+    mutating func givenUp(_ loss: JobFailure) {
+        bytesTold[loss.shard] = nil
+        guard let batch = batchOfShard.removeValue(forKey: loss.shard) else { return }
+        batches[batch]?.loss = loss.error
+        close(batch)
+    }
+
+    /// One of the batch's shards needs no more waiting for.
+    private mutating func close(_ batch: Int) {
         batches[batch]?.open -= 1
-        if batches[batch]?.open == 0, let waiting = batches[batch]?.waiting {
+        if batches[batch]?.open == 0, let ended = batches[batch], let waiting = ended.waiting {
             batches[batch] = nil
-            waiting.resume()
+            if let loss = ended.loss { waiting.resume(throwing: loss) } else { waiting.resume() }
         }
         wakeThoseWithoutRoom()
     }
@@ -76,8 +101,8 @@ struct DispatchedJob {
         if let failure {
             continuation.resume(throwing: failure)
         } else if (batches[batch]?.open ?? 0) == 0 {
-            batches[batch] = nil
-            continuation.resume()
+            let loss = batches.removeValue(forKey: batch)?.loss
+            if let loss { continuation.resume(throwing: loss) } else { continuation.resume() }
         } else {
             batches[batch]?.waiting = continuation
         }

@@ -74,20 +74,26 @@ actor Dispatcher {
     /// - Parameters:
     ///   - lane: shards of one lane go out in order, the lanes take turns.
     ///   - spreadsKeys: whether shards of a lane take turns by their prefixes instead.
+    ///   - survivesMissing: whether the job goes on when an object is not there: then this call ends with `notFound` when the
+    ///     shards that were handed out are done.
     ///   - onFinished: told of every shard that is done.
     ///   - onBytes: told of bytes that have been copied, also of shards that are not done, since it was told last.
     /// - Throws: ``BackupError`` that names the object that could not be copied and says why; the job is over then.
     func copy(
         _ shards: sending some Sequence<Shard>, job: String, lane: Int64, spreadsKeys: Bool = false,
+        survivesMissing: Bool = false,
         onFinished: @escaping @Sendable (FinishedShard) -> Void = { _ in },
         onBytes: @escaping @Sendable (Int64) -> Void = { _ in }
     ) async throws {
-        guard let batch = jobs[job]?.openBatch(onFinished: onFinished, onBytes: onBytes) else {
+        let opened = jobs[job]?.openBatch(
+            survivesMissing: survivesMissing, onFinished: onFinished, onBytes: onBytes)
+        guard let batch = opened else {
             throw BackupError(.canceled, "the job is over")
         }
         try await withTaskCancellationHandler {
             for shard in shards {
                 try await waitForRoom(job)
+                if jobs[job]?.hasGivenUp(batch) ?? false { break }
                 submit(shard, batch, job, lane, spreadsKeys)
             }
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
@@ -245,7 +251,10 @@ actor Dispatcher {
             guard let outcome = jobs[job]?.scheduler.complete(agent, completion, now: now) else { return }
             settle(outcome, agent, completion.lease)
         case .failed(let failure):
-            guard let outcome = jobs[failure.lease.job]?.scheduler.fail(agent, failure, now: now) else { return }
+            let isMissing = failure.code == BackupError.Code.notFound.description
+            let isVital = !isMissing || !(jobs[failure.lease.job]?.survivesMissing(failure.lease.shard) ?? false)
+            let verdict = jobs[failure.lease.job]?.scheduler.fail(agent, failure, isVital: isVital, now: now)
+            guard let outcome = verdict else { return }
             if case .requeued = outcome.verdict {
                 logger.warn(
                     "shard failed and will be tried again",
@@ -291,6 +300,7 @@ actor Dispatcher {
             }
             jobs[lease.job]?.finished(finished)
         case .jobFailed(let failure): fail(job: lease.job, failure.error)
+        case .givenUp(let failure): jobs[lease.job]?.givenUp(failure)
         case .late:
             logger.info("late report dropped", ["shard": lease.shard, "agent": agent, "epoch": lease.epoch])
         case .requeued, .leftToRival: break

@@ -34,9 +34,12 @@ struct BackupDuplication: Sendable {
         for index in backup.collections.indices { backup.collections[index].id = context.id }
         let finished = backup
         let root = context.configuration.milvus.storage.rootPath
-        return try await context.recorded(target, in: store, key: to.claim, traces: to.directory) {
+        return try await context.claiming(
+            target, in: store, key: to.claim, work: "backup \(target) is being made", traces: to.directory
+        ) { claim in
             let count = try await copyLogs()
             try await verify(finished, at: to)
+            try await claim.check()
             try await metadata.write(finished, milvusRoot: root)
             return count
         }

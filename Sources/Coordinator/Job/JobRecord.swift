@@ -1,5 +1,5 @@
 import BackupFormat
-import Configuration
+import FoundationEssentials
 import JSON
 import ObjectStorage
 import Support
@@ -19,10 +19,14 @@ struct JobRecord: Sendable, Hashable {
     var beat: Int64 = 0
     /// The process that does the job, as ``ProcessIdentity`` writes it; may be empty.
     var process = ""
+    /// Names one run of the job: a run that goes on with another one's work has the same id and an owner of its own.
+    var owner = UUID().uuidString.lowercased()
     /// Whether what it leaves is to stay (`restore.keepTempFiles`).
     var keepsFiles = false
     /// Why the job has failed; empty while it runs, and when it was killed.
     var failure = ""
+    /// What the store called the record when it was read.
+    var etag = ""
 
     init(id: String, name: String) {
         self.id = id
@@ -41,6 +45,7 @@ struct JobRecord: Sendable, Hashable {
         start = min(max(0, try value.int64("start_time") ?? 0), 253_402_300_799)
         beat = try value.int64("beat") ?? 0
         process = try value.string("process") ?? ""
+        owner = try value.string("owner") ?? ""
         keepsFiles = try value.bool("keep_files") ?? false
         failure = try value.string("failure") ?? ""
     }
@@ -58,7 +63,11 @@ struct JobRecord: Sendable, Hashable {
     static func restoreKey(id: String) -> String { "restore-temp-\(id)/job.json" }
 
     func write(to store: any ObjectStore, key: String) async throws {
-        let bytes = try JSONWriter.bytes(layout: .indented) { writer in
+        try await store.put(key, body: .bytes(try serialized()))
+    }
+
+    func serialized() throws -> [UInt8] {
+        try JSONWriter.bytes(layout: .indented) { writer in
             try writer.object { writer in
                 try writer.member("id", id)
                 try writer.member("name", name)
@@ -66,19 +75,21 @@ struct JobRecord: Sendable, Hashable {
                 try writer.member("start_time", start)
                 try writer.member("beat", beat)
                 try writer.memberIfSet("process", process)
+                try writer.member("owner", owner)
                 if keepsFiles { try writer.member("keep_files", true) }
                 try writer.memberIfSet("failure", failure)
             }
         }
-        try await store.put(key, body: .bytes(bytes))
     }
 
     /// Nil when there is none.
     static func read(from store: any ObjectStore, key: String) async throws -> JobRecord? {
         do {
             let pipe = BytePipe()
-            _ = try await store.get(key, range: nil, ifMatch: nil, into: pipe)
-            return try JobRecord(parsing: try await pipe.collect(limit: 1 << 20), name: key)
+            let info = try await store.get(key, range: nil, ifMatch: nil, into: pipe)
+            var record = try JobRecord(parsing: try await pipe.collect(limit: 1 << 20), name: key)
+            record.etag = info.etag
+            return record
         } catch let error as BackupError where error.code == .notFound {
             return nil
         }
@@ -91,111 +102,51 @@ extension JobRecord {
     /// A record that does not change for so long is that of a process that has died.
     static let patience = Duration.seconds(20)
 
-    /// Waits until it is clear that the process that wrote the record is not at work any more.
-    ///
-    /// - Throws: `alreadyExists` when it is at work.
-    static func waitUntilDead(in store: any ObjectStore, key: String, logger: Logger) async throws {
-        guard let record = try await observed(in: store, key: key, logger: logger) else { return }
-        throw BackupError(
-            .alreadyExists, "backup \(record.name) is being made on \(record.host)",
-            hint: "wait for it, or stop it first")
+    /// What is known of a job from its record alone.
+    enum Observation {
+        /// There is no record.
+        case absent
+        /// It has failed, or the process that wrote the record is not at work any more.
+        case over(JobRecord)
+        case atWork(JobRecord)
     }
 
-    /// The record, when the process that wrote it is at work; nil when it has died or there is no record. Clocks of hosts play no
-    /// part.
-    static func observed(in store: any ObjectStore, key: String, logger: Logger) async throws -> JobRecord? {
-        guard let first = try await read(from: store, key: key), first.failure.isEmpty else { return nil }
-        if ProcessIdentity(text: first.process)?.hasEnded() ?? false { return nil }
+    /// Finds out whether the process that wrote a record is at work. Clocks of hosts play no part.
+    static func observe(in store: any ObjectStore, key: String, logger: Logger) async throws -> Observation {
+        guard let first = try await read(from: store, key: key) else { return .absent }
+        if first.isOver { return .over(first) }
         logger.info(
             "watching whether the process that began this is still at work",
             ["host": first.host, "seconds": patience.components.seconds])
         let end = ContinuousClock.now + patience
         while ContinuousClock.now < end {
             try await Task.sleep(for: .seconds(1))
-            guard let record = try await read(from: store, key: key), record.failure.isEmpty else { return nil }
-            if record != first { return record }
+            guard let record = try await read(from: store, key: key) else { return .absent }
+            if !record.failure.isEmpty { return .over(record) }
+            if record != first { return .atWork(record) }
         }
-        return nil
+        return .over(first)
     }
-}
 
-extension JobContext {
-    /// Runs `body` with a record of it in a store: renewed while it runs, gone at its good end, and when the process dies the
-    /// only thing that tells of it. When another process takes the record over, `body` is cancelled.
+    /// Whether it is certain, without watching, that nobody is at work.
+    var isOver: Bool { !failure.isEmpty || ProcessIdentity(text: process)?.hasEnded() ?? false }
+
+    /// Waits until it is clear that the process that wrote the record is not at work any more.
     ///
-    /// - Parameter traces: what the keys of all that the job makes begin with. The record of a job that failed stays, with the
-    ///   reason, when there is anything of it.
-    func recorded<Result: Sendable>(
-        _ name: String, in store: any ObjectStore, key: String, traces: String,
-        _ body: @escaping @Sendable () async throws -> Result
-    ) async throws -> Result {
-        var record = JobRecord(id: id, name: name)
-        record.keepsFiles = configuration.restore.keepTempFiles
-        let begun = record
-        try await record.write(to: store, key: key)
-        do {
-            let result = try await withThrowingTaskGroup(of: Result?.self) { group in
-                group.addTask { try await body() }
-                group.addTask { try await renew(begun, in: store, key: key) }
-                defer { group.cancelAll() }
-                // The renewal ends only by throwing.
-                while let result = try await group.next() { if let result { return result } }
-                throw BackupError(.internalError, "the job has ended without a result")
-            }
-            try await store.delete([key])
-            return result
-        } catch {
-            record.failure = Task.isCancelled ? "canceled" : BackupError(wrapping: error).description
-            await end(record, in: store, key: key, traces: traces)
-            throw error
+    /// - Parameter work: what a user is told that it does, as in "backup nightly is being made".
+    /// - Returns: the record it has left.
+    /// - Throws: `alreadyExists` when it is at work.
+    static func waitUntilDead(
+        in store: any ObjectStore, key: String, work: String, logger: Logger
+    ) async throws -> JobRecord? {
+        switch try await observe(in: store, key: key, logger: logger) {
+        case .absent: return nil
+        case .over(let record): return record
+        case .atWork(let record): throw record.inTheWay(of: work)
         }
     }
 
-    private func renew<Result>(_ record: JobRecord, in store: any ObjectStore, key: String) async throws -> Result? {
-        var record = record
-        while true {
-            try await Task.sleep(for: JobRecord.interval)
-            do {
-                if let present = try await JobRecord.read(from: store, key: key), present.id != id {
-                    throw BackupError(
-                        .alreadyExists, "\(present.name) was taken over by a process on \(present.host)")
-                }
-                record.beat += 1
-                try await record.write(to: store, key: key)
-            } catch let error as BackupError where error.code != .alreadyExists && error.code != .canceled {
-                logger.warn("the job's record cannot be renewed", ["key": key, "error": error.description])
-            }
-        }
-    }
-
-    /// In a task of its own: this is done also when the job was cancelled. What another process has taken over is its own, and a
-    /// store that does not answer, which may be why the user has had enough, is not waited for.
-    private func end(_ record: JobRecord, in store: any ObjectStore, key: String, traces: String) async {
-        let ending = Task {
-            do {
-                if let present = try await JobRecord.read(from: store, key: key), present.id != id { return }
-                if try await store.hasAnything(below: traces, besides: key) {
-                    try await record.write(to: store, key: key)
-                } else {
-                    try await store.delete([key])
-                }
-            } catch {
-                logger.warn("the record of a failed job is not up to date", ["key": key])
-            }
-        }
-        let impatience = Task {
-            try await Task.sleep(for: .seconds(3))
-            ending.cancel()
-        }
-        await ending.value
-        impatience.cancel()
-    }
-}
-
-extension ObjectStore {
-    /// Whether there is another object than `key` whose key begins with a prefix.
-    fileprivate func hasAnything(below prefix: String, besides key: String) async throws -> Bool {
-        let page = try await list(prefix: prefix, delimiter: nil, continuation: nil, limit: 10)
-        return page.continuation != nil || page.objects.contains { $0.key != key && !$0.key.hasSuffix("/") }
+    func inTheWay(of work: String) -> BackupError {
+        BackupError(.alreadyExists, "\(work) on \(host)", hint: "wait for it, or stop it first")
     }
 }

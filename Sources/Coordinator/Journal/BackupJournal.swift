@@ -16,6 +16,8 @@ final class BackupJournal: Sendable {
         /// Compressed records of all pieces: a few dozen bytes an object.
         var frames: [UInt8] = []
         var nextPiece = 1
+        /// Whether there are records of objects that are not in the backup.
+        var hasReplaced = false
         var isDiscarded = false
     }
 
@@ -27,17 +29,20 @@ final class BackupJournal: Sendable {
     private let header: ManifestHeader
     private let logger: Logger
     private let state = Mutex(State())
+    /// Without it nothing is written.
+    let claim: JobClaim
     /// What an earlier run has finished.
     let earlier: FinishedObjects
 
     init(
-        _ header: ManifestHeader, paths: BackupPaths, store: any ObjectStore, logger: Logger,
+        _ header: ManifestHeader, paths: BackupPaths, store: any ObjectStore, logger: Logger, claim: JobClaim,
         earlier: FinishedObjects = FinishedObjects()
     ) {
         self.header = header
         self.paths = paths
         self.store = store
         self.logger = logger
+        self.claim = claim
         self.earlier = earlier
         state.withLock { $0.frames = earlier.frames }
     }
@@ -54,6 +59,9 @@ final class BackupJournal: Sendable {
         state.withLock { $0.pending += records }
     }
 
+    /// Says that some of what was copied does not belong to the backup any more.
+    func replaced() { state.withLock { $0.hasReplaced = true } }
+
     /// Writes pieces until the task is cancelled. A piece that cannot be written is tried again with the next one.
     func keepWriting() async {
         while (try? await Task.sleep(for: Self.interval)) != nil {
@@ -69,6 +77,7 @@ final class BackupJournal: Sendable {
         let (records, number) = state.withLock { ($0.pending, $0.nextPiece) }
         guard !records.isEmpty else { return }
         let frame = try Manifest.frame(records)
+        try await claim.check()
         // Names of different runs must differ: a later run would replace what an earlier one knows.
         let piece = paths.journal("\(header.id)-\(padded(number, 6)).zst")
         try await store.put(piece, body: .bytes(try Manifest.frame(header) + frame))
@@ -90,12 +99,12 @@ final class BackupJournal: Sendable {
         // At once: what is pending now may be among the frames a moment later.
         let (frames, pending) = state.withLock { ($0.frames, $0.pending) }
         var manifest = try Manifest.frame(header)
-        if earlier.isEmpty {
-            manifest += frames
+        if earlier.isEmpty, !state.withLock({ $0.hasReplaced }) {
+            manifest += frames + (try Manifest.frame(pending))
         } else {
-            manifest += try await onDedicatedThread { try self.frames(frames, of: backup) }
+            let all = frames + (try Manifest.frame(pending))
+            manifest += try await onDedicatedThread { try self.frames(all, of: backup) }
         }
-        manifest += try Manifest.frame(pending)
         let stored = try await store.put(paths.manifest, body: .bytes(manifest))
         return (StoredManifest(bytes: manifest, key: paths.manifest), stored.etag)
     }
@@ -153,6 +162,14 @@ struct FinishedObjects: Sendable {
 
     /// - Parameter key: below the backup's directory.
     func contains(_ key: Substring, size: Int64) -> Bool { known.contains(Self.hash(key, size)) }
+
+    /// Adds what a shard has copied.
+    mutating func add(_ shard: Shard, in paths: BackupPaths) {
+        for task in shard.tasks {
+            let key = (shard.destinationPrefix + (task.destination ?? task.source)).dropFirst(paths.directory.count)
+            known.insert(Self.hash(key, task.size))
+        }
+    }
 
     /// Reads the pieces of a journal. One that is damaged is passed over: what it tells of is copied again.
     static func read(from store: any ObjectStore, paths: BackupPaths, logger: Logger) async throws -> FinishedObjects {

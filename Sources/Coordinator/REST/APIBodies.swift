@@ -28,6 +28,8 @@ struct CreateBody: Sendable {
             throw BackupError(.invalidArgument, "invalid format \(format), only support auto, binlog")
         }
         request.includesRBAC = try body.bool("rbac") ?? false
+        request.skipsMissing = try body.bool("skip_missing") ?? false
+        request.resumes = try body.bool("resume") ?? false
         request.verification = try BackupRequest.verification(try body.string("verify") ?? "")
         for key in ["with_index_extra"] where try body.bool(key) ?? false {
             throw BackupError(.unsupported, "\(key) is not supported yet")
@@ -71,6 +73,10 @@ struct RestoreBody: Sendable {
         request = RestoreRequest(backupName: try body.string("backup_name") ?? "")
         try BackupName.validateExisting(request.backupName)
         id = try body.string("id") ?? ""
+        request.resumes = try body.bool("resume") ?? false
+        guard !request.resumes || !id.isEmpty else {
+            throw BackupError(.invalidArgument, "resume needs the id of the restore")
+        }
         isAsynchronous = try body.bool("async") ?? false
         bucket = try body.text("bucket_name")
         root = try body.text("path")

@@ -50,7 +50,9 @@ extension APIService {
         let job = RestoreJob(request: body.request, context: context)
         let subject = JobRegistry.Subject(
             name: body.request.backupName, root: context.services.metadata.backupRoot)
-        try await jobs.start(.restore, id: id, of: subject, monitor: context.monitor) { _ = try await job.run() }
+        try await jobs.start(
+            .restore, id: id, of: subject, monitor: context.monitor, goesOn: body.request.resumes
+        ) { _ = try await job.run() }
         let ended = body.isAsynchronous ? await jobs.entry(id, .restore) : await jobs.wait(for: id)
         guard let entry = ended else { throw BackupError(.internalError, "job \(id) was forgotten") }
         if !body.isAsynchronous, entry.state != .success { throw BackupError(.remoteFailure, entry.message) }

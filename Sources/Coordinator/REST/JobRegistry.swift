@@ -46,12 +46,13 @@ actor JobRegistry {
 
     /// Takes a job in and starts it.
     ///
+    /// - Parameter goesOn: whether it may have the id of one that has ended.
     /// - Throws: `alreadyExists` when the id is in use, or when a backup of this name is being made.
     func start(
-        _ kind: Kind, id: String, of subject: Subject, monitor: JobMonitor,
+        _ kind: Kind, id: String, of subject: Subject, monitor: JobMonitor, goesOn: Bool = false,
         _ body: @escaping @Sendable () async throws -> Void
     ) throws {
-        if let other = entries[id] {
+        if let other = entries[id], other.isRunning || !goesOn {
             throw BackupError(.alreadyExists, "there is a job with id \(id) (\(other.subject.name))")
         }
         if kind == .backup, let other = backups[subject], entries[other]?.isRunning ?? false {

@@ -12,6 +12,8 @@ enum RemoteBodies {
             .init("backup_name", .string(request.name)), .init("async", .bool(true)),
             .init("strategy", .string(request.strategy.rawValue)),
         ]
+        if request.resumes { members.append(.init("resume", .bool(true))) }
+        if request.skipsMissing { members.append(.init("skip_missing", .bool(true))) }
         if request.includesRBAC { members.append(.init("rbac", .bool(true))) }
         if let depth = request.verification { members.append(.init("verify", .string(depth.rawValue))) }
         if !request.filter.isEverything {
@@ -41,6 +43,7 @@ enum RemoteBodies {
         var members: [JSONValue.Member] = [
             .init("backup_name", .string(request.backupName)), .init("async", .bool(true)),
         ]
+        if let id = invocation.text("resume") { members += [.init("id", .string(id)), .init("resume", .bool(true))] }
         if let suffix = invocation.text("suffix"), !suffix.isEmpty {
             members.append(.init("collection_suffix", .string(suffix)))
         }

@@ -6,7 +6,8 @@ import Support
 ///
 /// A directory `restore-temp-ID-…` is removed when the record `restore-temp-ID/job.json` tells of a process that is not at
 /// work any more. One without a record may be another program's and is left. The record itself stays for a week, so that
-/// clients can learn what became of the restore.
+/// clients can learn what became of the restore, and with it the journal: `restore --resume` needs that, and copies again what
+/// was staged.
 struct AbandonedFiles: Sendable {
     /// How long the record of a restore that was cut off stays.
     private static let memory: Int64 = 7 * 86_400
@@ -61,11 +62,16 @@ struct AbandonedFiles: Sendable {
             JobRecord.restoreKey(id: record.id) == key
         else { return nil }
         guard !record.keepsFiles else { return (record, false) }
-        return (record, try await JobRecord.observed(in: store, key: key, logger: logger) == nil)
+        if case .over(let record) = try await JobRecord.observe(in: store, key: key, logger: logger) {
+            return (record, true)
+        }
+        return (record, false)
     }
 
     private func clear(_ record: JobRecord, _ directories: [String]) async throws {
         let key = JobRecord.restoreKey(id: record.id)
+        // Meanwhile somebody may have begun to go on with it.
+        guard try await JobRecord.read(from: store, key: key) == record else { return }
         for directory in directories { try await store.deleteAll(prefix: "\(directory)/") }
         if !directories.isEmpty {
             logger.info(
@@ -73,6 +79,7 @@ struct AbandonedFiles: Sendable {
                 ["id": record.id, "backup": record.name, "host": record.host])
         }
         if Timestamp.now().seconds - record.start > Self.memory {
+            try await store.deleteAll(prefix: RestoreJournal.prefix(id: record.id))
             try await store.delete([key])
         } else if record.failure.isEmpty {
             var ended = record

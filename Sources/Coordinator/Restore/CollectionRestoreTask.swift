@@ -16,6 +16,9 @@ struct CollectionRestoreTask: Sendable {
     let context: JobContext
     let dispatcher: Dispatcher
     let way: ImportWay
+    let journal: RestoreJournal
+    /// Where an earlier run has left off.
+    let continuation: CollectionContinuation
 
     private var timer: PhaseTimer { context.timer }
     private var milvus: MilvusClient { context.milvus }
@@ -34,13 +37,13 @@ struct CollectionRestoreTask: Sendable {
     }
 
     private func restore() async throws {
-        try await timer.measureMilvus(.createCollections) {
-            try await create()
-            try await createIndexes()
-            try await createPartitions()
+        if continuation == .finished {
+            return context.logger.info("collection was restored before", ["from": source.qualifiedName, "to": target])
         }
-        if let imports { try await restoreData(imports) }
+        let earlier = try await prepare()
+        if let imports { try await restoreData(imports, ignoring: earlier) }
         try await timer.measureMilvus(.createCollections) { try await finish() }
+        try await journal.write(.completed, of: target)
         context.logger.info(
             "collection restored",
             ["from": source.qualifiedName, "to": target, "size": formattedBytes(source.size)])
@@ -48,9 +51,36 @@ struct CollectionRestoreTask: Sendable {
 
     // MARK: The collection
 
+    /// Makes all that must be there before the data.
+    ///
+    /// - Returns: import tasks that are none of this restore's.
+    private func prepare() async throws -> Set<Int64> {
+        if case .goesOn(let known, let earlier) = continuation {
+            context.logger.info(
+                "going on with a collection", ["collection": target, "imports begun before": known.count])
+            return earlier
+        }
+        if continuation == .anew {
+            context.logger.info(
+                "a collection is made again, since it cannot be told what is in it", ["collection": target])
+            try await journal.forget(target)
+        }
+        return try await timer.measureMilvus(.createCollections) {
+            try await journal.write(.begun, of: target)
+            try await create()
+            let id = try await milvus.describeCollection(target.collection, database: target.database).id
+            try await journal.write(.made, of: target, collectionID: id)
+            try await createIndexes()
+            try await createPartitions()
+            let earlier = try await earlierImports()
+            try await journal.write(.ready, of: target, collectionID: id, earlier: earlier)
+            return earlier
+        }
+    }
+
     private func create() async throws {
         guard !request.skipsCreation else { return }
-        if request.dropsExistingCollections {
+        if request.dropsExistingCollections || continuation == .anew {
             try await milvus.dropCollection(target.collection, database: target.database)
         }
         for field in source.schema.fields where field.hasDamagedDefaultValue {
@@ -110,45 +140,58 @@ struct CollectionRestoreTask: Sendable {
 
     // MARK: The data
 
-    private func restoreData(_ imports: ImportPlan) async throws {
+    private func restoreData(_ imports: ImportPlan, ignoring earlier: Set<Int64>) async throws {
         context.monitor.setSize(source.size, of: target)
-        let root = context.configuration.backup.storage.rootPath
-        let backupPaths = BackupPaths(root: root, name: request.backupName)
-        guard needsStaging else { return try await restore(imports, stagedBy: nil, at: backupPaths) }
+        let backupPaths = BackupPaths(context, name: request.backupName)
+        guard Staging.isNeeded(in: context) else {
+            return try await restore(imports, stagedBy: nil, at: backupPaths, earlier)
+        }
         let staging = Staging(for: target, backup: backupPaths, context: context, dispatcher: dispatcher)
-        try await restore(imports, stagedBy: staging, at: staging.paths)
+        try await restore(imports, stagedBy: staging, at: staging.paths, earlier)
         await staging.remove()
     }
 
-    private func restore(_ imports: ImportPlan, stagedBy staging: Staging?, at paths: BackupPaths) async throws {
+    private func restore(
+        _ imports: ImportPlan, stagedBy staging: Staging?, at paths: BackupPaths, _ earlier: Set<Int64>
+    ) async throws {
         if let staging { await staging.announce(imports.units) }
-        let earlier = try await earlierImports()
-        for stage in way.batches(of: imports) {
+        for (number, stage) in way.batches(of: imports).enumerated() {
             // While Milvus imports some, others are being staged.
-            try await forEachInParallel(stage, limit: 64) { batch in
-                let (monitor, target) = (context.monitor, target)
-                if let staging {
-                    // To stage it is half of the way.
-                    try await forEachInParallel(batch.units, limit: 16) { unit in
-                        try await staging.stage(unit) { monitor.advance(target, by: $0 / 2) }
-                    }
-                }
-                try await way.run(batch, into: target, from: paths, ignoring: earlier)
-                monitor.advance(target, by: staging == nil ? batch.size : batch.size - batch.size / 2)
+            try await forEachInParallel(Array(stage.enumerated()), limit: 64) { index, batch in
+                let note = ImportNote(
+                    journal: journal, target: target, number: "\(number)-\(index)",
+                    files: way.files(of: batch, into: target, from: paths))
+                try await restore(batch, stagedBy: staging, at: paths, earlier, note)
             }
         }
     }
 
-    /// Imports of the same backup into a collection that was there before must not be taken for this restore's.
-    private func earlierImports() async throws -> Set<Int64> {
-        guard request.skipsCreation, !way.usesJobs else { return [] }
-        let tasks = try await milvus.listImportTasks(of: target.collection, database: target.database)
-        return Set(tasks.map(\.id))
+    private func restore(
+        _ batch: ImportBatch, stagedBy staging: Staging?, at paths: BackupPaths, _ earlier: Set<Int64>,
+        _ note: ImportNote
+    ) async throws {
+        let (monitor, target) = (context.monitor, target)
+        switch continuation.fate(of: note.files) {
+        case .completed: return monitor.advance(target, by: batch.size)
+        case .running(let task):
+            try await way.run(batch, into: target, from: paths, ignoring: earlier, running: task, note: note)
+            return monitor.advance(target, by: batch.size)
+        case nil: break
+        }
+        if let staging {
+            // To stage it is half of the way.
+            try await forEachInParallel(batch.units, limit: 16) { unit in
+                try await staging.stage(unit, goesOn: request.resumes) { monitor.advance(target, by: $0 / 2) }
+            }
+        }
+        try await way.run(batch, into: target, from: paths, ignoring: earlier, note: note)
+        monitor.advance(target, by: staging == nil ? batch.size : batch.size - batch.size / 2)
     }
 
-    /// Milvus imports out of its own bucket only.
-    private var needsStaging: Bool {
-        let (from, to) = (context.stores.backup.identity, context.stores.milvus.identity)
-        return !from.isSameBackend(as: to) || from.bucket != to.bucket || context.transferMode == .streaming
+    /// Imports of the same backup into a collection that was there before must not be taken for this restore's.
+    private func earlierImports() async throws -> Set<Int64> {
+        guard request.skipsCreation || continuation == .anew, !way.usesJobs else { return [] }
+        let tasks = try await milvus.listImportTasks(of: target.collection, database: target.database)
+        return Set(tasks.map(\.id))
     }
 }

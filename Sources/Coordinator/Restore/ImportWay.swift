@@ -38,15 +38,51 @@ enum ImportWay: Sendable {
 
     /// Imports a batch and waits for the end of it.
     ///
-    /// - Parameter earlier: tasks that are none of this restore's.
+    /// - Parameters:
+    ///   - earlier: tasks that are none of this restore's.
+    ///   - running: a task or job that an earlier run has begun for it.
+    ///   - note: where it is written down that Milvus is about to be asked.
     func run(
-        _ batch: ImportBatch, into target: CollectionName, from paths: BackupPaths, ignoring earlier: Set<Int64>
+        _ batch: ImportBatch, into target: CollectionName, from paths: BackupPaths, ignoring earlier: Set<Int64>,
+        running: String? = nil, note: ImportNote
     ) async throws {
         switch self {
         case .directories(let importer):
-            for unit in batch.units { try await importer.run(unit, into: target, from: paths, ignoring: earlier) }
-        case .jobs(let importer): try await importer.run(batch, into: target, from: paths)
+            for unit in batch.units {
+                try await importer.run(
+                    unit, into: target, from: paths, ignoring: earlier, running: running.flatMap { Int64($0) },
+                    note: note)
+            }
+        case .jobs(let importer): try await importer.run(batch, into: target, from: paths, running: running, note: note)
         }
+        try await note.ended()
+    }
+
+    /// The directories of a batch: what it is known by.
+    func files(of batch: ImportBatch, into target: CollectionName, from paths: BackupPaths) -> [String] {
+        switch self {
+        case .directories:
+            batch.units.flatMap { $0.request(collection: target.collection, in: paths).files }.filter { !$0.isEmpty }
+        case .jobs: batch.request(target: target, in: paths).files.flatMap { $0 }
+        }
+    }
+
+    /// What became of the imports that an earlier run has begun and not seen the end of. Those that cannot be told are not
+    /// among them.
+    func fates(
+        of history: RestoreJournal.History, target: CollectionName, milvus: MilvusClient
+    ) async throws -> [[String]: ImportFate] {
+        let open = history.imports.filter { !$0.isDone }
+        guard !open.isEmpty else { return [:] }
+        var fates: [[String]: ImportFate] = [:]
+        switch self {
+        case .directories:
+            let tasks = try await milvus.listImportTasks(of: target.collection, database: target.database)
+            for each in open { fates[each.files] = each.fate(in: tasks, ignoring: Set(history.earlierTasks)) }
+        case .jobs(let importer):
+            for each in open { fates[each.files] = try await importer.fate(of: each, database: target.database) }
+        }
+        return fates
     }
 }
 
@@ -75,14 +111,34 @@ struct JobImporter: Sendable {
     }
 
     /// - Throws: `remoteFailure` with Milvus' reason when the import failed.
-    func run(_ batch: ImportBatch, into target: CollectionName, from paths: BackupPaths) async throws {
+    func run(
+        _ batch: ImportBatch, into target: CollectionName, from paths: BackupPaths, running: String?, note: ImportNote
+    ) async throws {
         let request = batch.request(target: target, in: paths)
         try await slots.withPermit {
             try await context.timer.measureMilvus(.importData) {
+                if let running { return try await wait(for: running, request, target) }
+                try await note.intend()
                 let job = try await start(request)
+                try await note.began(job)
                 context.logger.debug("import job begun", ["job": job, "directories": request.files.count])
                 try await wait(for: job, request, target)
             }
+        }
+    }
+
+    /// Nil when Milvus knows nothing of it, or it has failed.
+    func fate(of statement: RestoreJournal.Import, database: String) async throws -> ImportFate? {
+        guard !statement.task.isEmpty else { return nil }
+        do {
+            let job = try await withRetries { try await rest.describeImportJob(statement.task, database: database) }
+            switch job.state {
+            case .completed: return .completed
+            case .failed: return nil
+            default: return .running(statement.task)
+            }
+        } catch let error as BackupError where !error.isRetryable && error.code != .canceled {
+            return nil
         }
     }
 

@@ -16,14 +16,20 @@ struct Importer: Sendable {
     /// - Parameters:
     ///   - paths: where the logs are in Milvus' bucket.
     ///   - earlier: tasks that are none of this restore's.
+    ///   - running: a task that an earlier run has begun for it.
+    ///   - note: where it is written down that Milvus is about to be asked.
     /// - Throws: `remoteFailure` with Milvus' reason when the import failed.
     func run(
-        _ unit: ImportUnit, into target: CollectionName, from paths: BackupPaths, ignoring earlier: Set<Int64>
+        _ unit: ImportUnit, into target: CollectionName, from paths: BackupPaths, ignoring earlier: Set<Int64>,
+        running: Int64? = nil, note: ImportNote? = nil
     ) async throws {
         let request = unit.request(collection: target.collection, in: paths)
         try await slots.withPermit {
             try await context.timer.measureMilvus(.importData) {
+                if let running { return try await wait(for: running, request, target) }
+                try await note?.intend()
                 let task = try await start(request, database: target.database, ignoring: earlier)
+                try await note?.began(String(task))
                 try await wait(for: task, request, target)
             }
         }

@@ -18,25 +18,84 @@ struct RestoreJob: Sendable {
     /// - Throws: ``BackupError``. Wrong names and backups that are not whole are found before anything is changed; what
     ///   comes later leaves the collections that were made.
     func run() async throws -> JobOutcome<[CollectionName]> {
-        let (server, selection, imports) = try await prepare()
+        let (store, key) = (context.stores.milvus, JobRecord.restoreKey(id: context.id))
+        let dead = try await JobRecord.waitUntilDead(in: store, key: key, work: work, logger: logger)
+        let left = try await whatIsLeft(dead)
+        let (server, selection, imports) = try await prepare(begun: left)
+        let way = ImportWay(context, server, wantsJobs: request.usesImportJobs && !request.metaOnly)
+        let items = try await continued(selection, imports, left, way)
         logger.info(
-            "restoring", ["backup": request.backupName, "collections": selection.items.count, "milvus": server.version])
-        let (store, record) = (context.stores.milvus, JobRecord.restoreKey(id: context.id))
+            "restoring",
+            [
+                "backup": request.backupName, "id": context.id, "collections": selection.items.count,
+                "milvus": server.version,
+            ])
         async let sweeping: Void = sweepAbandonedFiles()
-        let outcome = try await context.recorded(
-            request.backupName, in: store, key: record, traces: Staging.prefix(context)
-        ) {
+        let outcome = try await context.claiming(
+            request.backupName, in: store, key: key, work: work, traces: Staging.prefix(context), after: dead
+        ) { claim in
+            let journal = RestoreJournal(id: context.id, store: store, claim: claim)
             do {
-                return try await context.withWorkers(backupName: request.backupName) { dispatcher in
-                    try await restore(selection, imports, server, dispatcher)
+                if request.resumes { try await Staging.abortUploads(of: context) } else { try await journal.remove() }
+                try await journal.begin(request.description(of: selection))
+                let outcome = try await context.withWorkers(backupName: request.backupName) { dispatcher in
+                    try await restore(selection, items, server, dispatcher, way, journal)
                 }
+                try await journal.remove()
+                return outcome
             } catch {
-                await Staging.removeAll(of: context)
+                // What another process has taken over is its own.
+                if await claim.isHeld() { await Staging.removeAll(of: context) }
                 throw error
             }
         }
         await sweeping
         return outcome
+    }
+
+    private var work: String { "restore \(context.id) is being done" }
+
+    // MARK: Going on
+
+    /// A collection to be restored, its imports, and where an earlier run has left off.
+    private typealias Item = (item: RestoreSelection.Item, imports: ImportPlan?, continuation: CollectionContinuation)
+
+    /// The journal of the run that is gone on with.
+    private func whatIsLeft(_ dead: JobRecord?) async throws -> RestoreJournal.Content {
+        guard request.resumes else { return RestoreJournal.Content() }
+        guard dead != nil else {
+            throw BackupError(
+                .notFound, "there is no restore \(context.id) that was cut off",
+                hint: "its id is in the log of its beginning, and in the names restore-temp-ID/ in Milvus' bucket")
+        }
+        return try await RestoreJournal.read(id: context.id, from: context.stores.milvus)
+    }
+
+    /// Decides for every collection how to go on. Nothing is changed yet.
+    private func continued(
+        _ selection: RestoreSelection, _ imports: [ImportPlan?], _ left: RestoreJournal.Content, _ way: ImportWay
+    ) async throws -> [Item] {
+        try RestoreRequest.check(request.description(of: selection), against: left.request, id: context.id)
+        return try await mapInParallel(Array(zip(selection.items, imports)), limit: 8) { item, plan in
+            guard let history = left.collections[item.target] else { return (item, plan, .fresh) }
+            let present = try await present(item.target, history)
+            let fates = present == nil ? [:] : try await way.fates(of: history, target: item.target, milvus: milvus)
+            let paths = Staging.importPaths(for: item.target, backupName: request.backupName, context)
+            let batches = plan.map { way.batches(of: $0).flatMap { $0 } } ?? []
+            let continuation = try CollectionContinuation(
+                item.target, history, present, fates: fates,
+                planned: Set(batches.map { way.files(of: $0, into: item.target, from: paths) }), request: request)
+            return (item, plan, continuation)
+        }
+    }
+
+    private func present(
+        _ target: CollectionName, _ history: RestoreJournal.History
+    ) async throws -> CollectionContinuation.Present? {
+        guard try await milvus.hasCollection(target.collection, database: target.database) else { return nil }
+        let id = try await milvus.describeCollection(target.collection, database: target.database).id
+        let segments = try await milvus.persistentSegments(of: target.collection, database: target.database)
+        return CollectionContinuation.Present(collectionID: id, hasSegments: !segments.isEmpty)
     }
 
     /// While this restore is at work, what earlier ones have left when they were killed goes.
@@ -46,16 +105,16 @@ struct RestoreJob: Sendable {
     }
 
     private func restore(
-        _ selection: RestoreSelection, _ imports: [ImportPlan?], _ server: ServerInfo, _ dispatcher: Dispatcher
+        _ selection: RestoreSelection, _ items: [Item], _ server: ServerInfo, _ dispatcher: Dispatcher,
+        _ way: ImportWay, _ journal: RestoreJournal
     ) async throws -> [CollectionName] {
         if request.restoresRBAC { try await restoreRBAC(selection.rbac) }
         try await timer.measureMilvus(.createCollections) { try await createDatabases(of: selection) }
-        let way = ImportWay(context, server, wantsJobs: request.usesImportJobs && !request.metaOnly)
         let limit = context.configuration.restore.concurrentCollections
-        return try await mapInParallel(Array(zip(selection.items, imports)), limit: limit) { item, imports in
+        return try await mapInParallel(items, limit: limit) { item, imports, continuation in
             let task = CollectionRestoreTask(
                 item: item, imports: imports, request: request, server: server, context: context,
-                dispatcher: dispatcher, way: way)
+                dispatcher: dispatcher, way: way, journal: journal, continuation: continuation)
             try await task.run()
             return item.target
         }
@@ -76,7 +135,10 @@ struct RestoreJob: Sendable {
 
     // MARK: Before anything is changed
 
-    private func prepare() async throws -> (ServerInfo, RestoreSelection, [ImportPlan?]) {
+    /// - Parameter begun: what an earlier run has begun, which may be there.
+    private func prepare(
+        begun: RestoreJournal.Content = RestoreJournal.Content()
+    ) async throws -> (ServerInfo, RestoreSelection, [ImportPlan?]) {
         try BackupName.validateExisting(request.backupName)
         let server = try await context.connect(makesBackupBucket: false)
         let verifies = !request.metaOnly && !request.skipsVerification
@@ -98,13 +160,15 @@ struct RestoreJob: Sendable {
         let stored = try await manifest
         async let verification: Void = verify(selection, of: backup, stored)
         try await timer.measureMilvus(.checkName) {
-            try await checkExistence(of: selection.items.map(\.target), server)
+            try await checkExistence(of: selection.items.map(\.target), server, begun: Set(begun.collections.keys))
         }
         try await verification
         return (server, selection, imports)
     }
 
-    private func checkExistence(of targets: [CollectionName], _ server: ServerInfo) async throws {
+    private func checkExistence(
+        of targets: [CollectionName], _ server: ServerInfo, begun: Set<CollectionName>
+    ) async throws {
         let databases = server.features.contains(.multiDatabase) ? try await milvus.listDatabases() : nil
         try await forEachInParallel(targets, limit: 8) { target in
             // Some servers answer for the default database when the one that is asked for is not there.
@@ -112,7 +176,7 @@ struct RestoreJob: Sendable {
             let exists =
                 hasDatabase ? try await milvus.hasCollection(target.collection, database: target.database) : false
             let name = "database \(target.database) collection \(target.collection)"
-            if exists, !request.skipsCreation, !request.dropsExistingCollections {
+            if exists, !begun.contains(target), !request.skipsCreation, !request.dropsExistingCollections {
                 throw BackupError(
                     .alreadyExists, "restore: collection already exist, \(name)",
                     hint:

@@ -28,6 +28,8 @@ struct RestoreRequest: Sendable {
     var loads = false
     /// Whether users, roles and rights that are not there are made.
     var restoresRBAC = false
+    /// Go on with a restore whose process has died.
+    var resumes = false
     /// Whether Milvus is to import many directories in one job, where it can.
     var usesImportJobs = false
 }

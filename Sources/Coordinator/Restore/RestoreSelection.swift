@@ -9,6 +9,8 @@ struct RestoreSelection: Sendable {
         var target: CollectionName
     }
 
+    /// Names the backup, also when another one gets its name.
+    let backupID: String
     var items: [Item]
     /// Databases that must be there, `default` left out.
     var databases: [String]
@@ -22,6 +24,7 @@ struct RestoreSelection: Sendable {
     init(_ backup: BackupInfo, request: RestoreRequest) throws(BackupError) {
         try RestoreSelection.checkNames(request.sourceFilter, backup)
         rbac = backup.rbac
+        backupID = backup.id
         items = backup.collections.filter { request.sourceFilter.includes($0.qualifiedName) }.flatMap { collection in
             request.mapper.targets(of: collection.qualifiedName)
                 .filter(request.targetFilter.includes)

@@ -15,10 +15,25 @@ struct Staging: Sendable {
     private let dispatcher: Dispatcher
 
     init(for target: CollectionName, backup: BackupPaths, context: JobContext, dispatcher: Dispatcher) {
-        self.paths = BackupPaths(root: "", name: Staging.directory(for: target, prefix: Staging.prefix(context)))
+        self.paths = Staging.paths(for: target, context)
         self.backup = backup
         self.context = context
         self.dispatcher = dispatcher
+    }
+
+    /// Milvus imports out of its own bucket only.
+    static func isNeeded(in context: JobContext) -> Bool {
+        let (from, to) = (context.stores.backup.identity, context.stores.milvus.identity)
+        return !from.isSameBackend(as: to) || from.bucket != to.bucket || context.transferMode == .streaming
+    }
+
+    static func paths(for target: CollectionName, _ context: JobContext) -> BackupPaths {
+        BackupPaths(root: "", name: directory(for: target, prefix: prefix(context)))
+    }
+
+    /// Where Milvus finds the logs that are imported.
+    static func importPaths(for target: CollectionName, backupName: String, _ context: JobContext) -> BackupPaths {
+        isNeeded(in: context) ? paths(for: target, context) : BackupPaths(context, name: backupName)
     }
 
     func announce(_ units: [ImportUnit]) async {
@@ -28,13 +43,16 @@ struct Staging: Sendable {
 
     /// Copies what belongs to an import, and looks whether it has arrived.
     ///
-    /// - Parameter onProgress: told of the bytes that have been copied.
-    func stage(_ unit: ImportUnit, onProgress: @escaping @Sendable (Int64) -> Void) async throws {
+    /// - Parameters:
+    ///   - goesOn: whether an earlier run may have copied some of it, which is not copied again.
+    ///   - onProgress: told of the bytes that have been copied.
+    func stage(_ unit: ImportUnit, goesOn: Bool, onProgress: @escaping @Sendable (Int64) -> Void) async throws {
+        let present = goesOn ? try await staged(unit) : [:]
         try await context.timer.measure(.copy) {
             let copies = plannedCopies(of: unit.segments) { kind, log, segment in
                 let path = backup.relativePath(kind, log, of: segment)
                 return (backup.binlogRoot + path, paths.binlogRoot + path)
-            }
+            }.filter { present[$0.destination] != $0.size }
             let cutter = ShardCutter(
                 source: .backup, destination: .milvus, mode: context.transferMode, limits: context.shardLimits)
             try await dispatcher.copy(
@@ -49,12 +67,30 @@ struct Staging: Sendable {
         }
     }
 
-    /// Removes the directory.
-    func remove() async { await Staging.remove(paths.directory, context) }
+    /// What of a unit is there already: keys and sizes.
+    private func staged(_ unit: ImportUnit) async throws -> [String: Int64] {
+        var present: [String: Int64] = [:]
+        for kind in LogKind.allCases where kind == .delta || !unit.isL0 {
+            try await context.stores.milvus.forEachPage(prefix: unit.prefix(kind, in: paths)) { page in
+                for object in page.objects { present[object.key] = object.size }
+            }
+        }
+        return present
+    }
 
-    /// Removes all directories of a restore. For when it has failed and its workers are gone: before that they may still be
-    /// writing.
-    static func removeAll(of context: JobContext) async { await remove(prefix(context), context) }
+    /// Ends uploads that an earlier run has left unfinished.
+    static func abortUploads(of context: JobContext) async throws {
+        try await context.stores.milvus.abortUploads(below: prefix(context))
+    }
+
+    /// Removes the directory.
+    func remove() async { await Staging.remove([paths.directory], context) }
+
+    /// Removes all directories of a restore, and its journal. For when it has failed and its workers are gone: before that
+    /// they may still be writing.
+    static func removeAll(of context: JobContext) async {
+        await remove([prefix(context), RestoreJournal.prefix(id: context.id)], context)
+    }
 
     /// The directory of a collection, whose name is one that ``RestoreSelection`` has let pass: it is no path.
     static func directory(for target: CollectionName, prefix: String) -> String {
@@ -66,7 +102,7 @@ struct Staging: Sendable {
 
     /// Also done when the job was cancelled, but then not for longer than the store gets on with it. What cannot be removed is
     /// told and left: the job's record stays as well, and the next restore removes both.
-    private static func remove(_ prefix: String, _ context: JobContext) async {
+    private static func remove(_ prefixes: [String], _ context: JobContext) async {
         guard !context.configuration.restore.keepTempFiles else { return }
         let patience: Duration = Task.isCancelled ? .seconds(5) : .seconds(600)
         await context.timer.measure(.cleanUp) {
@@ -77,19 +113,28 @@ struct Staging: Sendable {
                     try await watchdog.watch(
                         "removal of temporary files", timeout: patience, progress: { done.load(ordering: .relaxed) }
                     ) {
-                        try await context.stores.milvus.deleteAll(prefix: prefix) {
-                            done.add(1, ordering: .relaxed)
+                        for prefix in prefixes {
+                            try await context.stores.milvus.deleteAll(prefix: prefix) {
+                                done.add(1, ordering: .relaxed)
+                            }
                         }
                     }
                 } catch {
                     context.logger.warn(
                         "temporary files are left",
                         [
-                            "bucket": context.stores.milvus.identity.bucket, "prefix": prefix,
+                            "bucket": context.stores.milvus.identity.bucket, "prefix": prefixes[0],
                             "error": BackupError(wrapping: error),
                         ])
                 }
             }.value
         }
+    }
+}
+
+extension BackupPaths {
+    /// Of a backup where the configuration has them.
+    init(_ context: JobContext, name: String) {
+        self.init(root: context.configuration.backup.storage.rootPath, name: name)
     }
 }

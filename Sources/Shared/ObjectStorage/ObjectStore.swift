@@ -38,6 +38,11 @@ package protocol ObjectStore: Sendable {
     @discardableResult
     func put(_ key: String, body: ObjectBody) async throws -> StoredObject
 
+    /// Writes an object if what is at `key` is as `condition` says, else throws `alreadyExists`. A store may ignore the
+    /// condition and write in any case: who relies on it tries it first. One that cannot be asked throws `unsupported`.
+    @discardableResult
+    func put(_ key: String, body: ObjectBody, if condition: WriteCondition) async throws -> StoredObject
+
     /// Copies inside the backend, without the bytes passing here. `source` may be another bucket of the same backend.
     ///
     /// One request; at most ``StoreLimits/maximumCopySize``.
@@ -72,6 +77,21 @@ package protocol ObjectStore: Sendable {
     func createBucketIfMissing() async throws
 
     var limits: StoreLimits { get }
+}
+
+extension ObjectStore {
+    @discardableResult
+    package func put(_ key: String, body: ObjectBody, if condition: WriteCondition) async throws -> StoredObject {
+        throw BackupError(.unsupported, "this store knows no conditional writes")
+    }
+}
+
+/// What must be so for an object to be written.
+package enum WriteCondition: Sendable, Hashable {
+    /// There is no object of this key.
+    case absent
+    /// There is one that has this ETag.
+    case unchanged(etag: String)
 }
 
 /// Who and where a store is.

@@ -60,6 +60,13 @@ package struct RetryingObjectStore: ObjectStore {
         return try await retrying("put", key) { try await base.put(key, body: body) }
     }
 
+    /// When an answer is lost the next try is refused, though the object is there: the caller looks whose it is.
+    @discardableResult
+    package func put(_ key: String, body: ObjectBody, if condition: WriteCondition) async throws -> StoredObject {
+        guard body.canBeRepeated else { return try await base.put(key, body: body, if: condition) }
+        return try await retrying("put", key) { try await base.put(key, body: body, if: condition) }
+    }
+
     @discardableResult
     package func copy(_ source: ObjectReference, to key: String) async throws -> StoredObject {
         try await retrying("copy", key) { try await base.copy(source, to: key) }

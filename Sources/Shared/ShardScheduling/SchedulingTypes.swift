@@ -91,6 +91,8 @@ package struct ReportOutcome: Sendable {
         case leftToRival
         /// The job is lost. Nothing is handed out any more; ``ShardScheduler/cancelAll()`` gives the leases to cancel.
         case jobFailed(JobFailure)
+        /// It cannot be done, and the job goes on without it.
+        case givenUp(JobFailure)
         /// The lease was over, or never was: the report changes nothing. Harmless: the shard is done or with somebody else.
         case late
     }

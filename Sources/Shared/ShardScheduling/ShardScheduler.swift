@@ -245,8 +245,10 @@ package struct ShardScheduler: Sendable {
     }
 
     /// A shard could not be finished.
+    ///
+    /// - Parameter isVital: whether the job fails when the shard cannot be done at all.
     package mutating func fail(
-        _ agent: AgentID, _ failure: ShardFailure, now: ContinuousClock.Instant
+        _ agent: AgentID, _ failure: ShardFailure, isVital: Bool = true, now: ContinuousClock.Instant
     ) -> ReportOutcome {
         let shard = failure.lease.shard
         guard isValid(failure.lease, agent) else { return ReportOutcome(verdict: .late, handouts: hear(agent, now)) }
@@ -267,6 +269,11 @@ package struct ShardScheduler: Sendable {
             let lost = JobFailure(
                 shard: shard, key: failure.key, message: failure.message, code: failure.code, agents: entry.failedOn,
                 tries: entry.failures)
+            guard isVital else {
+                entries[shard] = nil
+                total.planned -= entry.amount
+                return ReportOutcome(verdict: .givenUp(lost), handouts: dispatch(now))
+            }
             if state == .running { state = .failed(lost) }
             pending.removeAll()
             return ReportOutcome(verdict: .jobFailed(lost), handouts: [])

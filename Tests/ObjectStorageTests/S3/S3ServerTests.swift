@@ -36,6 +36,29 @@ struct S3ServerTests {
         try await store.delete(["k"])
     }
 
+    /// A server either heeds a condition or ignores it, and never says anything else.
+    @Test(arguments: TestServer.all)
+    func conditionalWrites(_ server: TestServer) async throws {
+        let store = server.store()
+        try await store.createBucketIfMissing()
+        let key = server.prefix("conditions") + "k"
+        let heeds =
+            !server.description.hasPrefix("MILVUS_BACKUP_TEST_S3 ") && server.description != "MILVUS_BACKUP_TEST_S3"
+        func attempt(_ condition: WriteCondition, _ byte: UInt8) async throws -> String? {
+            do {
+                return try await store.put(key, body: .bytes([byte]), if: condition).etag
+            } catch let error as BackupError where error.code == .alreadyExists {
+                return nil
+            }
+        }
+        let first = try #require(try await attempt(.absent, 1))
+        #expect(try await (attempt(.absent, 2) == nil) == heeds)
+        let second = try await attempt(.unchanged(etag: first), 3)
+        #expect(heeds ? second != nil : true)
+        #expect(try await (attempt(.unchanged(etag: first), 4) == nil) == heeds)
+        try await store.delete([key])
+    }
+
     @Test(.enabled(if: TestServer.minio != nil, "MILVUS_BACKUP_TEST_S3 names no server"))
     func refusedCredentialsAreNamed() async throws {
         let server = try #require(TestServer.minio)

@@ -120,6 +120,7 @@ extension BackupSettings {
         concurrentCollections = values.integer("backup.concurrency.collections")
         concurrentSegments = values.integer("backup.concurrency.segments")
         pauseGC = values.boolean("backup.pauseGC")
+        requireGCPause = values.boolean("backup.requireGCPause")
         maximumSegmentGroupSize = Int64(values.integer("backup.maxSegmentGroupSize"))
         shard.maximumSize = values.mebibytes("backup.shard.maxSizeMiB")
         shard.maximumObjects = values.integer("backup.shard.maxObjects")

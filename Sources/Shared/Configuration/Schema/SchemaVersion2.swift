@@ -79,6 +79,7 @@ extension Schema {
         .integer("backup.concurrency.collections", value: 4),
         .integer("backup.concurrency.segments", value: 1024),
         .boolean("backup.pauseGC", value: true),
+        .boolean("backup.requireGCPause", value: false),
         .integer("restore.concurrency.collections", value: 2),
         .integer("restore.concurrency.importJobs", value: 768),
         .integer("restore.maxSegmentsPerImportJob", value: 256),

@@ -14,6 +14,8 @@ package struct BackupSettings: Sendable {
     package var concurrentSegments = 1024
     /// Whether Milvus' garbage collection is paused while a backup runs.
     package var pauseGC = true
+    /// Whether a backup fails when that cannot be had.
+    package var requireGCPause = false
     /// Bytes of the segments in one group, at most.
     package var maximumSegmentGroupSize: Int64 = 2 << 30
     package var shard = ShardSettings()

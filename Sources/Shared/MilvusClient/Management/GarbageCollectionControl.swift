@@ -73,6 +73,12 @@ package final class GarbageCollectionControl: Sendable {
         }.value
     }
 
+    /// Whether a pause that was had has run out without having been renewed.
+    package var isLost: Bool {
+        let now = clock.now
+        return state.withLock { $0.pauses.isLost(at: now) }
+    }
+
     // MARK: Pausing
 
     private func pause(_ target: GarbageCollectionPauses.Target) async -> GarbageCollectionAnswer {

@@ -20,11 +20,18 @@ struct GarbageCollectionPauses: Sendable {
 
     private struct Pause {
         var renewAt: ContinuousClock.Instant
+        /// When Milvus forgets all of it.
+        var end: ContinuousClock.Instant
         /// Tickets with the time at which they run out; none for the cluster.
         var tickets: [(ticket: String, expires: ContinuousClock.Instant)] = []
     }
 
     private var pauses: [Target: Pause] = [:]
+    /// Whether one was renewed after Milvus had forgotten it: what was deleted meanwhile is not known.
+    private var hadGap = false
+
+    /// Whether something that should be paused is not, or was not for a while.
+    func isLost(at now: ContinuousClock.Instant) -> Bool { hadGap || pauses.values.contains { $0.end <= now } }
 
     /// What is paused at present.
     var targets: Set<Target> { Set(pauses.keys) }
@@ -35,14 +42,16 @@ struct GarbageCollectionPauses: Sendable {
     ///   - ticket: the one in the answer; a collection's pause without one cannot be given back and is not kept.
     ///   - now: when the request was sent: the pause runs from then on at the latest.
     mutating func paused(_ target: Target, ticket: String, at now: ContinuousClock.Instant) {
+        if let present = pauses[target], present.end <= now { hadGap = true }
         switch target {
-        case .cluster: pauses[target] = Pause(renewAt: now + Self.clusterRenewal)
+        case .cluster: pauses[target] = Pause(renewAt: now + Self.clusterRenewal, end: now + Self.length)
         case .collection:
             guard !ticket.isEmpty else { return }
-            var pause = pauses[target] ?? Pause(renewAt: now)
+            var pause = pauses[target] ?? Pause(renewAt: now, end: now)
             pause.tickets.removeAll { $0.expires <= now || $0.ticket == ticket }
             pause.tickets.append((ticket, now + Self.length))
             pause.renewAt = now + Self.length - Self.ticketMargin
+            pause.end = now + Self.length
             pauses[target] = pause
         }
     }

@@ -36,6 +36,8 @@ struct S3ErrorMapping {
         case "NoSuchKey": return BackupError(.notFound, "\(missingObject(request)) does not exist in \(place(request))")
         case "NoSuchBucket": return missingBucket(response, request)
         case "NoSuchUpload": return BackupError(.notFound, "the upload of \(what(request)) has ended or never began")
+        case "PreconditionFailed" where request.purpose == .write:
+            return BackupError(.alreadyExists, "\(what(request)) is there, or was changed by somebody else")
         case "PreconditionFailed": return BackupError(.notFound, "\(what(request)) has changed since it was listed")
         case "RequestTimeTooSkewed": return skewedClock(request)
         case "BucketAlreadyExists":
@@ -108,7 +110,7 @@ struct S3ErrorMapping {
             case 404: (.notFound, false)
             case 405, 501: (.unsupported, false)
             case 408: (.timedOut, true)
-            case 412: (.notFound, false)
+            case 412: (request.purpose == .write ? .alreadyExists : .notFound, false)
             case 416: (.invalidArgument, false)
             case 429, 503: (.throttled, true)
             // The store has no room left.

@@ -116,6 +116,18 @@ package final class S3ObjectStore: ObjectStore {
         return StoredObject(etag: try await client.send(call).headers.etag)
     }
 
+    @discardableResult
+    package func put(_ key: String, body: ObjectBody, if condition: WriteCondition) async throws -> StoredObject {
+        try checkSize(body.length, of: key)
+        var call = S3Call(
+            method: "PUT", key: try writable(key), body: body.httpBody, request: S3Request(purpose: .write, key: key))
+        switch condition {
+        case .absent: call.headers = [("if-none-match", "*")]
+        case .unchanged(let etag): call.headers = [("if-match", "\"\(etag)\"")]
+        }
+        return StoredObject(etag: try await client.send(call).headers.etag)
+    }
+
     func checkSize(_ size: Int64, of key: String) throws(BackupError) {
         guard size <= limits.maximumPutSize else {
             throw BackupError(
