@@ -48,35 +48,6 @@ def test_a_file_of_the_original_works_as_it_is(version1, note, bucket, name, dro
     assert not bucket.sizes()
 
 
-def test_check_tells_everything_that_is_wrong(install, milvus_a, bucket):
-    def change(values):
-        values["milvus"]["management"]["endpoint"] = "http://127.0.0.1:1"
-        values["backup"]["storage"]["auth"] = {"type": "static", "accessKeyID": "nobody", "secretAccessKey": "nothing1"}
-
-    installation = install(milvus_a, bucket, change=change)
-    result = installation.run("check")
-    assert result.code == 1
-    assert "warning  management port" in result.output and "Success!" not in result.output
-    assert "error    backup.storage: list" in result.output
-    assert 'the access key "nobody" is not known' in result.errors.splitlines()[-1]
-    # A document in any case, with the error in it.
-    document = json.loads(installation.run("check", "--json").output)
-    verdicts = {check["name"]: check["result"] for check in document["checks"]}
-    assert verdicts["Milvus"] == "ok" and verdicts["backup.storage: list"] == "error"
-    assert document["error"]["code"] == "permissionDenied"
-
-
-def test_check_knows_a_running_server(install, milvus_a, bucket):
-    server = Server(install(milvus_a, bucket, change=lambda values: values["log"].update(console=True)))
-    try:
-        line = f"ok       REST port .*127.0.0.1:{server.port}: a server of milvus-backup answers"
-        result = install(milvus_a, bucket).run("check", environment={"SERVER_PORT": str(server.port)})
-        assert re.search(line, result.output), result.output
-        assert "this server answers" in server.client().get("/check").text
-    finally:
-        server.program.stop()
-
-
 def test_environment_and_set_go_before_the_file(version1, bucket):
     wrong = {"MINIO_BACKUP_BUCKET_NAME": "no-such-bucket"}
     refused = version1.run("restore", "-n", "x", environment=wrong)
