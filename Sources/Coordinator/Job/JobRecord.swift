@@ -85,11 +85,11 @@ struct JobRecord: Sendable, Hashable {
     /// Nil when there is none.
     static func read(from store: any ObjectStore, key: String) async throws -> JobRecord? {
         do {
-            let pipe = BytePipe()
-            let info = try await store.get(key, range: nil, ifMatch: nil, into: pipe)
-            var record = try JobRecord(parsing: try await pipe.collect(limit: 1 << 20), name: key)
-            record.etag = info.etag
-            return record
+            return try await store.read(key, limit: 1 << 20) { bytes, info in
+                var record = try JobRecord(parsing: bytes, name: key)
+                record.etag = info.etag
+                return record
+            }
         } catch let error as BackupError where error.code == .notFound {
             return nil
         }

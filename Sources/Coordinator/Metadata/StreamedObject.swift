@@ -44,17 +44,6 @@ extension ObjectStore {
         return length
     }
 
-    /// Reads a small object, and what the store tells of it. A connection that breaks is tried again.
-    ///
-    /// - Throws: `corrupted` when it is larger than `limit`.
-    func readWhole(_ key: String, limit: Int) async throws -> (bytes: [UInt8], info: ObjectInfo) {
-        try await withRetries {
-            let pipe = BytePipe()
-            let info = try await get(key, range: nil, ifMatch: nil, into: pipe)
-            return (try await pipe.collect(limit: limit), info)
-        }
-    }
-
     /// Ends the uploads in parts below `prefix` that nobody has ended. A store that cannot list them, or to somebody who
     /// may not, has none to show.
     func abortUploads(below prefix: String) async throws {
@@ -63,31 +52,5 @@ extension ObjectStore {
                 try await abortMultipartUpload(upload.key, uploadID: upload.uploadID)
             }
         } catch let error as BackupError where [.unsupported, .permissionDenied].contains(error.code) {}
-    }
-
-    /// Reads an object through `parse`, which runs on a thread of its own and gets a piece at a time from its argument, nil
-    /// at the end.
-    ///
-    /// A connection that breaks is tried again from the start.
-    func getStreamed<Result: Sendable>(
-        _ key: String, parsing parse: @escaping @Sendable (@escaping () throws -> [UInt8]?) throws -> Result
-    ) async throws -> Result {
-        try await withRetries {
-            let pipe = BytePipe()
-            _ = try await get(key, range: nil, ifMatch: nil, into: pipe)
-            return try await withTaskCancellationHandler {
-                try await onDedicatedThread {
-                    defer { pipe.cancel() }
-                    return try parse {
-                        let piece = try [UInt8](unsafeUninitializedCapacity: 64 * 1024) { buffer, count in
-                            count = try pipe.readBlocking(into: UnsafeMutableRawBufferPointer(buffer))
-                        }
-                        return piece.isEmpty ? nil : piece
-                    }
-                }
-            } onCancel: {
-                pipe.fail(BackupError(.canceled, "canceled"))
-            }
-        }
     }
 }

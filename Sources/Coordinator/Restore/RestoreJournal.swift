@@ -105,11 +105,9 @@ struct RestoreJournal: Sendable {
         var keys: [String] = []
         try await store.forEachPage(prefix: prefix) { page in keys += page.objects.map(\.key) }
         let values = try await mapInParallel(keys, limit: 32) { key in
-            let pipe = BytePipe()
-            _ = try await store.get(key, range: nil, ifMatch: nil, into: pipe)
-            return (
-                key.dropFirst(prefix.count), try JSONValue(parsing: try await pipe.collect(limit: 1 << 24), name: key)
-            )
+            let value = try await store.read(key, limit: 1 << 24) { bytes, _ in try JSONValue(parsing: bytes, name: key)
+            }
+            return (key.dropFirst(prefix.count), value)
         }
         var content = Content()
         for (path, value) in values {

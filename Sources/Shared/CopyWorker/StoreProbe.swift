@@ -18,9 +18,11 @@ package enum StoreProbe {
                 return ProbeAnswers.Answer(
                     storage: probe.storage, value: try await fingerprint(of: store, root: root))
             }
-            let pipe = BytePipe()
-            _ = try await store.get(key, range: nil, ifMatch: nil, into: pipe)
-            let content = try await pipe.collect(limit: maximumSize)
+            let content = try await withRetries {
+                let pipe = BytePipe()
+                _ = try await store.get(key, range: nil, ifMatch: nil, into: pipe)
+                return try await pipe.collect(limit: maximumSize)
+            }
             return ProbeAnswers.Answer(storage: probe.storage, value: String(decoding: content, as: UTF8.self))
         } catch {
             let failure = BackupError(wrapping: error).description

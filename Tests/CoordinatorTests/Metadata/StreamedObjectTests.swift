@@ -112,4 +112,32 @@ import Testing
         let error = await #expect(throws: BackupError.self) { try await reading.value }
         #expect(error?.code == .canceled)
     }
+
+    // MARK: Damage on the way
+
+    @Test func whatItsETagContradictsIsReadAgain() async throws {
+        store.set("k", Array("{}".utf8))
+        let store = store
+        store.faults.bodyFault = { _ in store.counts.count(.get) % 2 == 1 ? .corrupted : nil }
+        #expect(try await store.readWhole("k", limit: 100).bytes == Array("{}".utf8))
+        #expect(try await read("k") == Array("{}".utf8))
+        #expect(store.counts.count(.get) == 4)
+    }
+
+    @Test func whatIsTheSameTwiceIsBelievedWhereETagsAreNoMD5() async throws {
+        store.faults.hasOpaqueETags = true
+        store.set("k", [7])
+        store.faults.hasOpaqueETags = false
+        store.faults.bodyFault = { _ in .corrupted }
+        let bytes = try await store.readWhole("k", limit: 100).bytes
+        #expect(try await read("k") == bytes)
+    }
+
+    @Test func whatCannotBeUnderstoodIsReadThreeTimes() async throws {
+        store.set("k", [7])
+        let error = await #expect(throws: BackupError.self) {
+            try await store.read("k", limit: 100) { _, _ in throw BackupError(.corrupted, "no sense in it") }
+        }
+        #expect(error?.message == "no sense in it" && store.counts.count(.get) == 3)
+    }
 }

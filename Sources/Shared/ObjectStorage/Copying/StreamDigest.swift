@@ -2,11 +2,11 @@ import CCrypto
 import Support
 
 /// MD5 of bytes that come in pieces. Used by one task at a time.
-final class StreamDigest {
+package final class StreamDigest {
     private let context: OpaquePointer
 
     /// - Throws: ``BackupError/Code/internalError`` when libcrypto offers no MD5 (a FIPS build).
-    init() throws(BackupError) {
+    package init() throws(BackupError) {
         guard let context = EVP_MD_CTX_new() else { throw StreamDigest.failure }
         self.context = context
         guard EVP_DigestInit_ex(context, EVP_md5(), nil) == 1 else { throw StreamDigest.failure }
@@ -14,19 +14,20 @@ final class StreamDigest {
 
     deinit { EVP_MD_CTX_free(context) }
 
-    func update(_ bytes: [UInt8]) { EVP_DigestUpdate(context, bytes, bytes.count) }
+    /// Adds bytes.
+    package func update(_ bytes: [UInt8]) { EVP_DigestUpdate(context, bytes, bytes.count) }
 
     func update(_ bytes: UnsafeRawBufferPointer) { EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) }
 
     /// The digest; ends this value's life.
-    func finish() -> [UInt8] {
+    package func finish() -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 16)
         EVP_DigestFinal_ex(context, &digest, nil)
         return digest
     }
 
     /// `digest` in lower-case hexadecimal, as stores write it.
-    static func hexadecimal(_ digest: [UInt8]) -> String {
+    package static func hexadecimal(_ digest: [UInt8]) -> String {
         digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
