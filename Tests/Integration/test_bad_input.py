@@ -295,7 +295,8 @@ def test_level_files_alone_are_a_backup(damaged, name, connect, note, drop_later
     [
         ("format", "tape", ['"tape"']),
         ("format", "snapshot", ["snapshot"]),
-        ("collection_backups.0.partition_backups.0.segment_backups.0.segment_id", -5, ["is missing in bucket"]),
+        ("collection_backups.0.partition_backups.0.segment_backups.0.segment_id", 5, ["is missing in bucket"]),
+        ("collection_backups.0.partition_backups.0.segment_backups.0.segment_id", -5, ["an id that is negative"]),
         ("collection_backups.0.partition_backups.0.partition_id", 77, ["is recorded in partition 77"]),
         ("collection_backups.0.collection_id", 77, ["of collection 77"]),
     ],
