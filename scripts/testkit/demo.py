@@ -104,7 +104,8 @@ class Demo:
         coordinator = installation.start(
             command, "-n", BACKUP, *options, "--listen", self.address, "--min-agents", AGENTS, name=command
         )
-        agents = installation.start_agents(AGENTS, self.address)
+        # Few objects at a time: so little data would else be taken by who asks first.
+        agents = installation.start_agents(AGENTS, self.address, "--concurrency", 8)
         result = coordinator.wait(timeout=300)
         for agent in agents:
             agent.stop()

@@ -179,8 +179,8 @@ class Installation:
         arguments = ["--coordinator", address, "--config", file, "--name", name, *arguments]
         return self._started("milvus-backup-agent", arguments, name, **options)
 
-    def start_agents(self, count, address, **options):
-        return [self.start_agent(f"agent-{number}", address, **options) for number in range(1, count + 1)]
+    def start_agents(self, count, address, *arguments, **options):
+        return [self.start_agent(f"agent-{number}", address, *arguments, **options) for number in range(1, count + 1)]
 
     def _started(self, program, arguments, name, **options):
         name = f"{len(self.programs):02d}-{name or arguments[0]}"
