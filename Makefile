@@ -29,8 +29,8 @@ MINUTES ?= 10
 chaos: build ## Back up and restore while things break (SEED, MINUTES), and compare every byte and row
 	@scripts/chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
-test: ## All tests, against real Milvus and S3 servers that are started for them, and a short run of the fuzzer
-	@scripts/test unit fuzz integration
+test: ## All tests, against real Milvus and S3 servers that are started for them
+	@scripts/test unit integration
 
 test-unit: ## The Swift tests alone
 	@scripts/test unit
