@@ -10,16 +10,7 @@ extension ObjectStore {
     ///
     /// - Throws: `corrupted` when it is larger than `limit`, or another one each time.
     func readWhole(_ key: String, limit: Int) async throws -> (bytes: [UInt8], info: ObjectInfo) {
-        var doubt = DoubtfulReadings()
-        return try await withRetries {
-            let pipe = BytePipe()
-            let info = try await get(key, range: nil, ifMatch: nil, into: pipe)
-            let bytes = try await pipe.collect(limit: limit)
-            let digest = try StreamDigest()
-            digest.update(bytes)
-            try doubt.judge(digest.finish(), etag: info.etag, of: key)
-            return (bytes, info)
-        }
+        try await read(key, limit: limit) { bytes, info in (bytes, info) }
     }
 
     /// Reads a document as a whole and makes something of it, and reads it again when that fails.
@@ -28,9 +19,15 @@ extension ObjectStore {
     func read<Result: Sendable>(
         _ key: String, limit: Int, understanding understand: ([UInt8], ObjectInfo) throws -> Result
     ) async throws -> Result {
+        var doubt = DoubtfulReadings()
         var failures = 0
         return try await withRetries {
-            let (bytes, info) = try await readWhole(key, limit: limit)
+            let pipe = BytePipe()
+            let info = try await get(key, range: nil, ifMatch: nil, into: pipe)
+            let bytes = try await pipe.collect(limit: limit)
+            let digest = try StreamDigest()
+            digest.update(bytes)
+            try doubt.judge(digest.finish(), etag: info.etag, of: key)
             return try retryingFewTimes(&failures) { try understand(bytes, info) }
         }
     }
