@@ -135,13 +135,17 @@ import Testing
 
     @Test func cancellationResetsTheStreamOnly() async throws {
         let isReset = Mutex(false)
+        let hasArrived = Mutex(false)
         let server = ScriptedServer { connection in
             var http = try ScriptedHTTP2(connection)
             while true {
                 switch try http.nextEvent() {
                 case .reset: isReset.withLock { $0 = true }
                 case .request(let stream, let body):
-                    guard body != [1] else { continue }
+                    guard body != [1] else {
+                        hasArrived.withLock { $0 = true }
+                        continue
+                    }
                     try http.sendHead(stream)
                     try http.sendTrailers(stream, [("grpc-status", "0")])
                 }
@@ -149,7 +153,7 @@ import Testing
         }
         _ = try await client.send(post([0], server))
         let silent = Task { try await client.send(post([1], server)) }
-        try await Task.sleep(for: .milliseconds(100))
+        #expect(await eventually { hasArrived.withLock { $0 } })
         silent.cancel()
         #expect(await failure { _ = try await silent.value }?.code == .canceled)
         #expect(try await client.send(post([2], server)).trailers["grpc-status"] == "0")

@@ -34,7 +34,9 @@ extension ObjectStore {
                     try produce { piece in try piece.withUnsafeBytes { try pipe.writeBlocking($0) } }
                     pipe.finish()
                 } catch {
+                    // Said on both ways, since a put that has all its bytes reads no further.
                     pipe.fail(BackupError(wrapping: error))
+                    throw error
                 }
             }
             defer { pipe.cancel() }

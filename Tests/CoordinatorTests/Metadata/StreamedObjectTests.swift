@@ -69,13 +69,28 @@ import Testing
                         count += 1
                         return count
                     }
-                    try Self.produce(20)(sink)
+                    try Self.produce(run == failingRun ? 19 : 20)(sink)
                     if run == failingRun { throw BackupError(.internalError, "out of ink") }
                 }
             }
             #expect(error?.message.contains("out of ink") == true)
         }
         #expect(store.keys.isEmpty)
+    }
+
+    @Test func aProducerThatFailsAfterItsLastByteFailsThePut() async throws {
+        let runs = Mutex(0)
+        let error = await #expect(throws: BackupError.self) {
+            try await store.putStreamed("k") { sink in
+                try Self.produce(20)(sink)
+                let run = runs.withLock { count in
+                    count += 1
+                    return count
+                }
+                if run == 2 { throw BackupError(.internalError, "out of ink") }
+            }
+        }
+        #expect(error?.message.contains("out of ink") == true)
     }
 
     @Test func aGetThatBreaksIsReadAgainFromTheStart() async throws {
