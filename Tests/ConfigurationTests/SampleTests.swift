@@ -70,6 +70,16 @@ struct SampleTests {
         for (old, new) in zip(v1.parameters, v2.parameters) { #expect(old.value == new.value, "\(old.key)") }
     }
 
+    @Test func theSampleOfDirectories() throws {
+        let loaded = try load(try sample("backup-local.yaml"))
+        #expect(loaded.warnings == [])
+        let (milvus, backup) = (loaded.configuration.milvus.storage, loaded.configuration.backup.storage)
+        #expect(
+            (milvus.container, milvus.keyRoot, milvus.importRoot) == ("/srv/milvus/data", "", "/var/lib/milvus/data"))
+        #expect(
+            (backup.container, backup.keyRoot, backup.importRoot) == ("/srv/milvus-backups", "", "/srv/milvus-backups"))
+    }
+
     @Test func noFileMeansTheDefaultsOfTheTypes() throws {
         let loaded = try Configuration.parse(nil)
         var configuration = loaded.configuration

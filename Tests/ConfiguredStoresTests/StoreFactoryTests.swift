@@ -92,7 +92,7 @@ struct StoreFactoryTests {
         #expect(client.requests.count == 1)
     }
 
-    @Test(arguments: [StorageProvider.azure, .gcpnative, .local])
+    @Test(arguments: [StorageProvider.azure, .gcpnative])
     func otherProvidersAreRefusedPlainly(provider: StorageProvider) {
         #expect {
             try StoreFactory(http: RecordingClient()).makeStore(settings(provider))
@@ -127,6 +127,17 @@ struct StoreFactoryTests {
         settings.authentication = .iam(endpoint: "http://metadata.example")
         await #expect(throws: BackupError.self) {
             _ = try await StoreFactory(http: RecordingClient(), environment: environment).makeStore(settings).head("a")
+        }
+    }
+
+    @Test func aDirectoryIsItsOwnBucket() throws {
+        var settings = settings(.local)
+        (settings.rootPath, settings.authentication) = ("/mnt/backups/", .none)
+        let store = try StoreFactory(http: RecordingClient()).makeStore(settings)
+        #expect(store.identity == StoreIdentity(provider: "local", endpoint: "", bucket: "/mnt/backups"))
+        settings.rootPath = ""
+        #expect { try StoreFactory(http: RecordingClient()).makeStore(settings) } throws: { error in
+            (error as? BackupError)?.message == "rootPath is empty"
         }
     }
 

@@ -10,6 +10,7 @@ Ports count from a base and stay within two hundred of it. The base is what TEST
     +50+10 n  the ports that only Milvus n itself uses
     +90 ...   whatever tests and the demo start
     +110, +150 the same for milvus-e, which comes fifth
+    +120, +160 the same for milvus-f, the sixth
 """
 
 import os
@@ -69,10 +70,10 @@ class TLSFront:
 
 @dataclass(frozen=True)
 class Milvus:
-    """A Milvus standalone whose data lives at `root` in `bucket` of `store`."""
+    """A Milvus standalone whose data lives at `root` in `bucket` of `store`; without a store in files at `root`."""
 
     name: str
-    store: Store
+    store: Store | None
     bucket: str
     root: str
     port: int
@@ -80,6 +81,10 @@ class Milvus:
     etcd_port: int
     private_port: int
     password: str = ""  # Of the user root, where users have to say who they are.
+
+    @property
+    def store_name(self):
+        return self.store.name if self.store else ""
 
     @property
     def address(self):
@@ -102,14 +107,16 @@ class Layout:
         self.stores = [store_a, store_b]
         self.moto = Moto("moto", base + 3)
         self.tls = TLSFront("store-a-tls", store_a, base + 4)
+        local_data = str(self.directory / "services" / "milvus-f" / "data")
         table = [
             ("milvus-a", store_a, "milvus-a", "files"),
             ("milvus-b", store_b, "milvus-b", "files"),
             ("milvus-c", store_a, "milvus-a", "other"),  # beside milvus-a in one bucket
             ("milvus-d", store_a, "milvus-d", "files"),  # another bucket of milvus-a's store
             ("milvus-e", store_a, "milvus-e", "files"),  # asks for user and password
+            ("milvus-f", None, "", local_data),  # keeps its data in a directory
         ]
-        first_ports = [base + 10, base + 20, base + 30, base + 40, base + 110]
+        first_ports = [base + 10, base + 20, base + 30, base + 40, base + 110, base + 120]
         self.milvus = [
             Milvus(
                 name=name,

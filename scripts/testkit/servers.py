@@ -228,11 +228,12 @@ class MilvusServer(Server):
             host=HOST,
             data=self.directory / "data",
             etcd_port=service.etcd_port,
-            store_port=service.store.port,
+            storage_type="minio" if service.store else "local",
+            store_port=service.store.port if service.store else 0,
             access_key=ACCESS_KEY,
             secret_key=SECRET_KEY,
-            bucket=service.bucket,
-            root=service.root,
+            bucket=service.bucket or "none",  # Milvus wants a name, and looks at nothing of the kind.
+            root=service.root if service.store else "files",
             port=service.port,
             ports=ports,
             authorization="true" if service.password else "false",
@@ -325,7 +326,7 @@ log:
   level: info
   stdout: true
 common:
-  storageType: minio
+  storageType: {storage_type}
   gracefulStopTimeout: 5
   security:
     authorizationEnabled: {authorization}

@@ -18,7 +18,7 @@ struct CollectionBackupTask: Sendable {
     private var timer: PhaseTimer { context.timer }
     private var milvus: MilvusClient { context.milvus }
     private var backupPaths: BackupPaths {
-        BackupPaths(root: context.configuration.backup.storage.rootPath, name: backupName)
+        BackupPaths(root: context.configuration.backup.storage.keyRoot, name: backupName)
     }
 
     /// Nil for a collection whose data lies outside of Milvus.

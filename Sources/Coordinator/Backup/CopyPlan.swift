@@ -55,8 +55,8 @@ extension CopyPlan {
     /// The plan of a job.
     init(_ context: JobContext, backupName: String) {
         self.init(
-            source: MilvusPaths(root: context.configuration.milvus.storage.rootPath),
-            destination: BackupPaths(root: context.configuration.backup.storage.rootPath, name: backupName),
+            source: MilvusPaths(root: context.configuration.milvus.storage.keyRoot),
+            destination: BackupPaths(root: context.configuration.backup.storage.keyRoot, name: backupName),
             mode: context.transferMode, maximumGroupSize: context.configuration.backup.maximumSegmentGroupSize,
             limits: context.shardLimits)
     }

@@ -24,10 +24,10 @@ struct StoreCheck: Sendable {
             case .milvus: try await services.checkMilvusBucket()
             case .backup: try await services.checkBackupBucket(makesBucket: true)
             }
-            let prefix = MilvusPaths(root: settings.rootPath).rootPrefix
+            let prefix = MilvusPaths(root: settings.keyRoot).rootPrefix
             let page = try await store.list(prefix: prefix, delimiter: nil, continuation: nil, limit: 10)
             first = page.objects.first { $0.size > 0 } ?? page.objects.first
-            findings.append(.ok("\(name): list", "bucket \"\(settings.bucketName)\" at \(settings.endpoint)"))
+            findings.append(.ok("\(name): list", settings.place))
         } catch {
             return ([.error("\(name): list", BackupError(wrapping: error))], false)
         }
@@ -56,7 +56,7 @@ struct StoreCheck: Sendable {
             key = "restore-temp-check-\(random)/probe"
         case .backup:
             directory = settings.rootPath
-            key = joinPath(settings.rootPath, "milvus_backup_check_\(random)")
+            key = joinPath(settings.keyRoot, "milvus_backup_check_\(random)")
         }
         let isNeeded = storage == .backup
         var findings = [

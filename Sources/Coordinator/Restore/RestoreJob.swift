@@ -200,7 +200,7 @@ struct RestoreJob: Sendable {
     }
 
     private var paths: BackupPaths {
-        BackupPaths(root: context.configuration.backup.storage.rootPath, name: request.backupName)
+        BackupPaths(root: context.configuration.backup.storage.keyRoot, name: request.backupName)
     }
 
     /// Looks by a listing whether everything that is to be restored is there as it was backed up.

@@ -33,7 +33,12 @@ struct Staging: Sendable {
 
     /// Where Milvus finds the logs that are imported.
     static func importPaths(for target: CollectionName, backupName: String, _ context: JobContext) -> BackupPaths {
-        isNeeded(in: context) ? paths(for: target, context) : BackupPaths(context, name: backupName)
+        let storage = context.configuration.milvus.storage
+        guard isNeeded(in: context) else {
+            let backups = context.configuration.backup.storage.keyRoot
+            return BackupPaths(root: joinPath(storage.importRoot, backups), name: backupName)
+        }
+        return BackupPaths(root: storage.importRoot, name: directory(for: target, prefix: prefix(context)))
     }
 
     func announce(_ units: [ImportUnit]) async {
@@ -135,6 +140,6 @@ struct Staging: Sendable {
 extension BackupPaths {
     /// Of a backup where the configuration has them.
     init(_ context: JobContext, name: String) {
-        self.init(root: context.configuration.backup.storage.rootPath, name: name)
+        self.init(root: context.configuration.backup.storage.keyRoot, name: name)
     }
 }

@@ -53,7 +53,7 @@ struct Services: Sendable {
         milvus = MilvusClient(
             connection: MilvusConnection(configuration.milvus), http: http, logger: logger.labeled("milvus"),
             version: programVersion)
-        metadata = MetadataStore(store: stores.backup, backupRoot: configuration.backup.storage.rootPath)
+        metadata = MetadataStore(store: stores.backup, backupRoot: configuration.backup.storage.keyRoot)
     }
 
     // MARK: Of another configuration
@@ -61,6 +61,7 @@ struct Services: Sendable {
     /// The same with another bucket or root for backups. What is nil or empty stays.
     func replacing(backupRoot: String?, bucket: String? = nil) throws -> Services {
         guard backupRoot?.isEmpty == false || bucket?.isEmpty == false else { return self }
+        if let backupRoot, !backupRoot.isEmpty { try configuration.checkDirectory(backupRoot) }
         return try changed { configuration in
             if let backupRoot, !backupRoot.isEmpty { configuration.backup.storage.rootPath = backupRoot }
             if let bucket, !bucket.isEmpty { configuration.backup.storage.bucketName = bucket }
@@ -110,6 +111,23 @@ struct Services: Sendable {
         } catch let error as BackupError where error.isRetryable && error.code != .unavailable {
             // It is there, and busy.
             try await list(stores[storage])
+        }
+    }
+}
+
+extension Configuration {
+    /// In a bucket a request may name any root; on this host's disk only those that its owner has named.
+    ///
+    /// - Throws: `permissionDenied` for another directory than those of the backups and what is below them.
+    fileprivate func checkDirectory(_ root: String) throws(BackupError) {
+        guard backup.storage.provider == .local else { return }
+        let allowed = [backup.storage.rootPath] + agent.allowedRoots.map(\.bucket)
+        let isAllowed = allowed.contains { root == $0 || root.utf8.starts(with: "\($0)/".utf8) }
+        guard isAllowed, !root.split(separator: "/").contains("..") else {
+            throw BackupError(
+                .permissionDenied,
+                "the directory \"\(root.escapingControlCharacters)\" is not below backup.storage.rootPath",
+                hint: "list it in agent.allowedRoots of this program's configuration")
         }
     }
 }

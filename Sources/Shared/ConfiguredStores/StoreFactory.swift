@@ -34,6 +34,7 @@ package struct StoreFactory: Sendable {
     /// - Throws: ``BackupError/Code/unsupported`` for a provider or an authentication this program does not speak,
     ///   ``BackupError/Code/configuration`` when there is no bucket.
     package func makeStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
+        if settings.provider == .local { return try makeLocalStore(settings) }
         guard let provider = settings.provider.family else {
             let family = S3Provider.allCases.map(\.rawValue).joined(separator: ", ")
             throw BackupError(
@@ -52,7 +53,14 @@ package struct StoreFactory: Sendable {
         configuration.addressing = provider.addressing
         configuration.tls.caCertPath = settings.caCertPath
         configuration.stallTimeout = stallTimeout
-        let store = S3ObjectStore(configuration, http: http)
+        return retrying(S3ObjectStore(configuration, http: http))
+    }
+
+    private func makeLocalStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
+        retrying(try LocalObjectStore(root: settings.rootPath))
+    }
+
+    private func retrying(_ store: any ObjectStore) -> any ObjectStore {
         guard let retryPolicy else { return store }
         return RetryingObjectStore(store, policy: retryPolicy, logger: logger)
     }

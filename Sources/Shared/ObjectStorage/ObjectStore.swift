@@ -166,7 +166,13 @@ package enum ObjectBody: Sendable {
 package struct StoredObject: Sendable, Hashable {
     /// Without its quotes; empty when the store told none.
     package var etag: String
-    package init(etag: String) { self.etag = etag }
+    /// CRC-32C of the bytes, where the store has computed it as it wrote them.
+    package var crc32c: UInt32?
+
+    package init(etag: String, crc32c: UInt32? = nil) {
+        self.etag = etag
+        self.crc32c = crc32c
+    }
 }
 
 /// An object of this or another bucket of the same backend.

@@ -144,14 +144,14 @@ extension ObjectCopier {
         _ source: CopySource, _ range: Range<Int64>?, to store: any ObjectStore, _ target: WriteTarget,
         _ progress: CopyProgress
     ) async throws -> MovedBytes {
-        let (etag, info) = try await moveBytes(of: source, range: range, progress) { body in
+        let (stored, info) = try await moveBytes(of: source, range: range, progress) { body in
             switch target {
-            case .object(let key): try await store.put(key, body: body).etag
+            case .object(let key): try await store.put(key, body: body)
             case .part(let key, let id, let number):
-                try await store.uploadPart(key, uploadID: id, number: number, body: body).etag
+                StoredObject(etag: try await store.uploadPart(key, uploadID: id, number: number, body: body).etag)
             }
         }
-        return MovedBytes(etag: etag, sourceETag: info.etag)
+        return MovedBytes(etag: stored.etag, sourceETag: info.etag, crc32c: stored.crc32c)
     }
 
     /// Reads an object, or `range` of it, into `write`. The pipe between the two is where bandwidth is limited.
