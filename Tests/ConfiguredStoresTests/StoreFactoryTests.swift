@@ -92,7 +92,7 @@ struct StoreFactoryTests {
         #expect(client.requests.count == 1)
     }
 
-    @Test(arguments: [StorageProvider.azure, .gcpnative])
+    @Test(arguments: [StorageProvider.azure])
     func otherProvidersAreRefusedPlainly(provider: StorageProvider) {
         #expect {
             try StoreFactory(http: RecordingClient()).makeStore(settings(provider))
@@ -138,6 +138,19 @@ struct StoreFactoryTests {
         settings.rootPath = ""
         #expect { try StoreFactory(http: RecordingClient()).makeStore(settings) } throws: { error in
             (error as? BackupError)?.message == "rootPath is empty"
+        }
+    }
+
+    @Test func aServiceAccountNeedsItsFile() {
+        var settings = settings(.gcpnative)
+        settings.authentication = .serviceAccount(credentialsFile: "/nowhere/key.json")
+        #expect { try StoreFactory(http: RecordingClient()).makeStore(settings) } throws: { error in
+            (error as? BackupError)?.message.hasPrefix("the credentials file \"/nowhere/key.json\" cannot be read")
+                == true
+        }
+        settings.authentication = .defaultChain
+        #expect { try StoreFactory(http: RecordingClient()).makeStore(settings) } throws: { error in
+            (error as? BackupError)?.code == .unsupported
         }
     }
 

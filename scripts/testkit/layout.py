@@ -6,6 +6,7 @@ Ports count from a base and stay within two hundred of it. The base is what TEST
     +1, +2    the S3 stores store-a and store-b        +6, +7    their metrics
     +3        moto, another S3 implementation
     +4        store-a once more, behind TLS
+    +5        a fake Google Cloud Storage
     +10 n     Milvus n: +0 gRPC and REST, +1 management (health, metrics), +2 etcd
     +50+10 n  the ports that only Milvus n itself uses
     +90 ...   whatever tests and the demo start
@@ -46,6 +47,18 @@ class Store:
 @dataclass(frozen=True)
 class Moto:
     """moto's S3 server: in memory, other behaviour in the corners."""
+
+    name: str
+    port: int
+
+    @property
+    def endpoint(self):
+        return f"http://{HOST}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Google:
+    """A fake of Google Cloud Storage, in memory."""
 
     name: str
     port: int
@@ -106,6 +119,7 @@ class Layout:
         store_b = Store("store-b", base + 2, base + 7)
         self.stores = [store_a, store_b]
         self.moto = Moto("moto", base + 3)
+        self.google = Google("google", base + 5)
         self.tls = TLSFront("store-a-tls", store_a, base + 4)
         local_data = str(self.directory / "services" / "milvus-f" / "data")
         table = [
@@ -131,7 +145,7 @@ class Layout:
             )
             for first, (name, store, bucket, root) in zip(first_ports, table, strict=True)
         ]
-        self.default_names = ["store-a", "store-b", "moto", "store-a-tls", "milvus-a", "milvus-b"]
+        self.default_names = ["store-a", "store-b", "moto", "google", "store-a-tls", "milvus-a", "milvus-b"]
 
     @property
     def _port_base_file(self):
@@ -165,7 +179,7 @@ class Layout:
 
     @property
     def all(self):
-        return [*self.stores, self.moto, self.tls, *self.milvus]
+        return [*self.stores, self.moto, self.google, self.tls, *self.milvus]
 
     def named(self, name):
         for service in self.all:
@@ -184,6 +198,11 @@ class Layout:
 
     def service_directory(self, service):
         return self.directory / "services" / service.name
+
+    @property
+    def google_credentials(self):
+        """The key file of the fake's service account."""
+        return self.service_directory(self.google) / "credentials.json"
 
     @property
     def certificate_authority(self):
@@ -215,6 +234,8 @@ class Layout:
             "MILVUS_BACKUP_TEST_S3": url(store_a, "conformance"),
             "MILVUS_BACKUP_TEST_S3_OTHER_SERVER": url(store_b, "conformance"),
             "MILVUS_BACKUP_TEST_S3_SECOND": url(self.moto, "conformance"),
+            "MILVUS_BACKUP_TEST_GOOGLE": f"{self.google.endpoint}/conformance",
+            "MILVUS_BACKUP_TEST_GOOGLE_CREDENTIALS": str(self.google_credentials),
             "MILVUS_BACKUP_TEST_S3_TLS": url(self.tls, "conformance"),
             "MILVUS_BACKUP_TEST_S3_TLS_CA": str(self.certificate_authority),
         }

@@ -4,11 +4,23 @@ import glob
 import os
 import shutil
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from .layout import ACCESS_KEY, HOST, SECRET_KEY, VIRTUAL_ENVIRONMENT, Milvus, Moto, Store, TLSFront
+from .layout import (
+    ACCESS_KEY,
+    HOST,
+    REPOSITORY,
+    SECRET_KEY,
+    VIRTUAL_ENVIRONMENT,
+    Google,
+    Milvus,
+    Moto,
+    Store,
+    TLSFront,
+)
 from .processes import Background, ProcessError, listener_of, port_answers, wait_until
 
 
@@ -144,6 +156,22 @@ class MotoServer(Server):
 
     def is_ready(self):
         return body_of(f"{self.service.endpoint}/moto-api/data.json") is not None
+
+
+class GoogleServer(Server):
+    """A fake of Google Cloud Storage."""
+
+    def ports(self):
+        return [self.service.port]
+
+    def launch(self):
+        return self.process.start(
+            [sys.executable, "-m", "testkit.google", str(self.service.port), str(self.directory)],
+            {"PYTHONPATH": str(REPOSITORY / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+
+    def is_ready(self):
+        return body_of(f"{self.service.endpoint}/") is not None
 
 
 class TLSFrontServer(Server):
@@ -334,7 +362,7 @@ quotaAndLimits:
   enabled: false
 """
 
-KINDS = {Store: StoreServer, Moto: MotoServer, TLSFront: TLSFrontServer, Milvus: MilvusServer}
+KINDS = {Store: StoreServer, Moto: MotoServer, Google: GoogleServer, TLSFront: TLSFrontServer, Milvus: MilvusServer}
 
 
 def server_for(layout, service):

@@ -51,11 +51,12 @@ extension APIService {
         try BackupName.validateExisting(name)
         // Without a path it is the last one of this name that was made here, wherever that lies.
         let path = call.request.parameter("path")
-        var metadata = try services.replacing(backupRoot: path).metadata
+        let asked = try services.replacing(backupRoot: path)
+        var metadata = asked.metadata
         let entry =
             path.isEmpty
             ? await jobs.backup(named: name)
-            : await jobs.backup(JobRegistry.Subject(name: name, root: metadata.backupRoot))
+            : await jobs.backup(JobRegistry.Subject(name: name, root: asked.backupRoot))
         if let entry {
             guard entry.state == .success else {
                 return APIReply(requestID: call.id, message: "success", data: try await brief(entry))
@@ -114,7 +115,7 @@ extension APIService {
     func delete(_ call: APICall) async throws -> APIReply {
         let name = call.request.parameter("backup_name")
         try BackupName.validateExisting(name)
-        let subject = JobRegistry.Subject(name: name, root: services.metadata.backupRoot)
+        let subject = JobRegistry.Subject(name: name, root: services.backupRoot)
         let entry = await jobs.backup(subject)
         if let entry, entry.isRunning {
             throw BackupError(.alreadyExists, "backup \(name) is being made", hint: "cancel job \(entry.id) first")

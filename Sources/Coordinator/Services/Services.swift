@@ -58,6 +58,9 @@ struct Services: Sendable {
 
     // MARK: Of another configuration
 
+    /// Where backups lie, as configurations and requests say it: a prefix, or a directory.
+    var backupRoot: String { configuration.backup.storage.rootPath }
+
     /// The same with another bucket or root for backups. What is nil or empty stays.
     func replacing(backupRoot: String?, bucket: String? = nil) throws -> Services {
         guard backupRoot?.isEmpty == false || bucket?.isEmpty == false else { return self }

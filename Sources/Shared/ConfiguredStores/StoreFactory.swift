@@ -35,6 +35,7 @@ package struct StoreFactory: Sendable {
     ///   ``BackupError/Code/configuration`` when there is no bucket.
     package func makeStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
         if settings.provider == .local { return try makeLocalStore(settings) }
+        if settings.provider == .gcpnative { return try makeGoogleStore(settings) }
         guard let provider = settings.provider.family else {
             let family = S3Provider.allCases.map(\.rawValue).joined(separator: ", ")
             throw BackupError(
@@ -58,6 +59,21 @@ package struct StoreFactory: Sendable {
 
     private func makeLocalStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
         retrying(try LocalObjectStore(root: settings.rootPath))
+    }
+
+    private func makeGoogleStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
+        guard !settings.bucketName.isEmpty else { throw BackupError(.configuration, "bucketName is empty") }
+        guard case .serviceAccount(let path) = settings.authentication else {
+            throw BackupError(
+                .unsupported, "provider gcpnative is supported with a service account only",
+                hint: "use auth.type serviceAccount and auth.credentialsFile (v1: gcpCredentialJSON)")
+        }
+        var configuration = GoogleConfiguration(
+            host: settings.address, port: settings.port, useTLS: settings.useSSL, location: settings.region,
+            bucket: settings.bucketName, key: try ServiceAccountKey(file: path))
+        configuration.tls.caCertPath = settings.caCertPath
+        configuration.stallTimeout = stallTimeout
+        return retrying(GoogleObjectStore(configuration, http: http))
     }
 
     private func retrying(_ store: any ObjectStore) -> any ObjectStore {
