@@ -11,6 +11,7 @@ DIRECTORY gets credentials.json, the key of the one service account there is.
 """
 
 import base64
+import hashlib
 import json
 import re
 import secrets
@@ -45,6 +46,8 @@ class Google:
     def __init__(self, port, directory):
         self.storage = Storage(use_memory_fs=True)
         self.storage._write_config_to_file = lambda: None  # A file of all objects after every write.
+        # Names are no paths: neither a//b nor a/../b means anything else.
+        self.storage._object_path = lambda bucket, name: f"{bucket}/{hashlib.sha256(name.encode()).hexdigest()}"
         self.lock = threading.Lock()
         self.tokens = {}
         self.token_url = f"http://127.0.0.1:{port}/token"
