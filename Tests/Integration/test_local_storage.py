@@ -99,7 +99,8 @@ def test_agents_must_see_the_same_directory(
     agents = tool.start_agents(2, coordinator_address)
     created = coordinator.wait(300)
     assert created.code == 0, created
-    assert set(programs.shares(created)) <= {agent.name[3:] for agent in agents}
+    copied = set(programs.shares(created))
+    assert copied and copied <= {agent.name[3:] for agent in agents}, created
     assert tool.run("verify", "-n", name).code == 0
 
 
