@@ -56,7 +56,7 @@ extension ObjectCopier {
                     }
                     let isProven =
                         options.fastPath == .auto && routes.mayProve(from, to)
-                        && proof.isExpected(of: source.etag ?? info.etag)
+                        && source.store.etagsTellContent && store.etagsTellContent && proof.isExpected(of: source.etag ?? info.etag)
                     return isProven ? .unseen : .checksummed
                 }
                 request.throttle = limiter.bytes
