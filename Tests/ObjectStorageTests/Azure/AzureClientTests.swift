@@ -64,7 +64,8 @@ import Testing
         let http = FakeHTTPClient(HTTPResponse(status: 201))
         try await store(http).copy(ObjectReference(bucket: "other", key: "from ä"), to: "to")
         let source = try #require(http.requests.first?[header: "x-ms-copy-source"])
-        #expect(source.hasPrefix("https://acct.blob.core.windows.net/other/from%20%C3%A4?se=2026-01-31T13%3A00%3A00Z&sig="))
+        #expect(
+            source.hasPrefix("https://acct.blob.core.windows.net/other/from%20%C3%A4?se=2026-01-31T13%3A00%3A00Z&sig="))
         #expect(http.requests.first?.url == "https://acct.blob.core.windows.net/box/to")
     }
 
@@ -133,9 +134,13 @@ import Testing
 
     /// Azure repeats what was signed, and with it the signature of a source.
     @Test func noSecretReachesAMessage() async throws {
-        let words = "The MAC signature found in 'x-ms-copy-source:https://h/c/b?sig=c2VjcmV0&sv=1' is wrong.\nRequestId:1"
-        for (status, code) in [(403, "AuthenticationFailed"), (400, "InvalidHeaderValue"), (403, "CannotVerifyCopySource")] {
-            let document = "<Error><Code>\(code)</Code><Message>\(words.replacing("&", with: "&amp;"))</Message></Error>"
+        let words =
+            "The MAC signature found in 'x-ms-copy-source:https://h/c/b?sig=c2VjcmV0&sv=1' is wrong.\nRequestId:1"
+        for (status, code) in [
+            (403, "AuthenticationFailed"), (400, "InvalidHeaderValue"), (403, "CannotVerifyCopySource"),
+        ] {
+            let document =
+                "<Error><Code>\(code)</Code><Message>\(words.replacing("&", with: "&amp;"))</Message></Error>"
             let error = try await failure(FakeHTTPClient(HTTPResponse(status, document))) {
                 try await $0.copy(ObjectReference(bucket: "c", key: "b"), to: "k")
             }

@@ -27,7 +27,7 @@ package struct AzureErrorResponse: Error, Sendable, Hashable {
         self.init(
             status: response.status,
             code: response.headers["x-ms-error-code"] ?? (isError ? document?["Code"] : nil) ?? "",
-            message: String(line.prefix(300)).redactingSignatures.escapingControlCharacters,
+            message: String(line.prefix(300)).escapingControlCharacters.redactingSignatures,
             retryAfter: response.headers["retry-after"].flatMap { Int($0) }.map { .seconds(max(0, min($0, 300))) })
     }
 }
@@ -151,7 +151,8 @@ struct AzureErrorMapping {
     private func unreadableSource(_ response: AzureErrorResponse, _ request: StoreRequest) -> BackupError {
         guard response.status == 404, let source = request.source else { return byStatus(response, request) }
         return BackupError(
-            .notFound, "object \"\(source.key.escapingControlCharacters)\" does not exist in container "
+            .notFound,
+            "object \"\(source.key.escapingControlCharacters)\" does not exist in container "
                 + "\"\(source.bucket)\" at \(server)")
     }
 

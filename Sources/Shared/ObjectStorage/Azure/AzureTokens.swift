@@ -114,7 +114,8 @@ private struct TokenDocument: Decodable {
         token = try values.decodeIfPresent(String.self, forKey: .access_token)
         error = try? values.decodeIfPresent(String.self, forKey: .error)
         func number(_ key: Key) -> Int64? {
-            (try? values.decode(Int64.self, forKey: key)) ?? (try? values.decode(String.self, forKey: key)).flatMap { Int64($0) }
+            (try? values.decode(Int64.self, forKey: key))
+                ?? (try? values.decode(String.self, forKey: key)).flatMap { Int64($0) }
         }
         lifetime = number(.expires_in) ?? number(.expires_on).map { $0 - Timestamp.now().seconds }
     }
