@@ -116,7 +116,7 @@ def test_backup_and_restore(
 
     # Every object has a checksum of the bytes that passed: nothing is left to be believed.
     checked = source.run("verify", "-n", name, "--deep", "--json")
-    report = json.loads(checked.output.splitlines()[-1])
+    report = json.loads(checked.output)["verification"]
     assert (checked.code, report["damaged"], report["unproven"], report["objects"]) == (0, False, 0, copied), str(checked)
 
     for each in COLLECTIONS:
@@ -132,6 +132,7 @@ def test_backup_and_restore(
     assert source.run("l0compact", "-n", name, "-o", f"{name}_copy").code == 0
     duplicate = sizes(service, f"backup/{name}_copy/binlogs/")
     assert {key.replace("_copy/", "/", 1): size for key, size in duplicate.items()} == stored
+    assert service.account.copies == copied
     assert source.run("list").output.splitlines() == [">> Backups:", name, f"{name}_copy"]
     for backup in [name, f"{name}_copy"]:
         assert source.run("delete", "-n", backup).code == 0
@@ -172,10 +173,10 @@ def test_an_identity_in_place_of_a_key(service, installed, note, name):
     assert result.code == 0, str(result)
     result = installation.run("l0compact", "-n", name, environment=environment)
     assert result.code == 0, str(result)
-    assert len(sizes(service, f"backup/{name}_l0compacted/binlogs/")) > 5
+    assert service.account.copies == len(sizes(service, f"backup/{name}_l0compacted/binlogs/")) > 5
     result = installation.run("list", environment=environment | {"AZURE_CLIENT_SECRET": "not-the-secret"})
     line = result.errors.splitlines()[-1]
-    assert result.code == 1 and line.startswith("Error: backup.storage"), str(result)
+    assert result.code == 1 and line.startswith("Error: no credentials for the store were found"), str(result)
     assert "environment (AZURE_CLIENT_SECRET): HTTP 401" in line and "invalid_client" in line
     assert "not-the-secret" not in result.errors + result.output
 

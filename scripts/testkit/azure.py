@@ -61,7 +61,8 @@ class Account:
         self.containers = {}
         self.uncommitted = {}
         self.refusals = []
-        self.requests = []
+        # Blobs and blocks that were copied here by themselves.
+        self.copies = 0
 
     def container(self, name):
         if name not in self.containers:
@@ -119,6 +120,7 @@ class Account:
         if wanted := headers.get("x-ms-source-range"):
             first, last = parse_range(wanted, len(data))
             data = data[first : last + 1]
+        self.copies += 1
         return data
 
 
@@ -183,7 +185,6 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if url.path.endswith("/oauth2/v2.0/token"):
                 return self._give_token(body)
-            account.requests.append((self.command, self.path))
             container, key = split_path(account, url.path)
             account.authorize(self.command, f"https://{HOST}{self.path}", headers)
             if "x-ms-version" not in headers:

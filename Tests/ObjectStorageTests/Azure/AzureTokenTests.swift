@@ -81,5 +81,6 @@ import Testing
             return error?.code == .permissionDenied && error?.message.contains("invalid_client") == true
                 && error?.description.contains("s3cret") == false && error?.hint?.contains("sharedKey") == true
         }
+        #expect(http.requests.count == 1, "no other identity is asked for")
     }
 }

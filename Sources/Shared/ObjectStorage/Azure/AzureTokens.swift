@@ -3,14 +3,19 @@ import HTTP
 import Support
 
 /// What `auth.type: default` asks for: tokens of Microsoft Entra ID for Azure's storage, from the first of the places that the
-/// original's library looks at and that makes sense without a user.
+/// original's library looks at and that makes sense without a user. When that one refuses, no other is asked: whoever names an
+/// identity does not mean another.
 package func azureTokens(http: any HTTPClient, environment: [String: String]) -> any CredentialsProvider {
-    CredentialsChain(
-        [
-            ClientSecretTokens(http: http, environment: environment),
-            WorkloadIdentityTokens(http: http, environment: environment),
-            ManagedIdentityTokens(http: http, environment: environment),
-        ],
+    let source: any CredentialsSource =
+        if environment.value("AZURE_CLIENT_SECRET") != nil {
+            ClientSecretTokens(http: http, environment: environment)
+        } else if environment.value("AZURE_FEDERATED_TOKEN_FILE") != nil {
+            WorkloadIdentityTokens(http: http, environment: environment)
+        } else {
+            ManagedIdentityTokens(http: http, environment: environment)
+        }
+    return CredentialsChain(
+        [source],
         hint: "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, give this host an identity, or use "
             + "auth.type sharedKey")
 }
