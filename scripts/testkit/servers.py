@@ -15,6 +15,7 @@ from .layout import (
     REPOSITORY,
     SECRET_KEY,
     VIRTUAL_ENVIRONMENT,
+    Azure,
     Google,
     Milvus,
     Moto,
@@ -214,6 +215,25 @@ class TLSFrontServer(Server):
         return port_answers(HOST, self.service.port)
 
 
+class AzureFake(Server):
+    """See azure.py."""
+
+    def ports(self):
+        return [self.service.port]
+
+    def launch(self):
+        return self.process.start(
+            [
+                str(VIRTUAL_ENVIRONMENT / "bin" / "python"), "-m", "testkit.azure", str(self.directory),
+                str(self.service.port),
+            ],
+            {"PYTHONPATH": str(REPOSITORY / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+
+    def is_ready(self):
+        return port_answers(HOST, self.service.port)
+
+
 class MilvusServer(Server):
     """Milvus standalone with etcd and the message queue inside, its data in a store."""
 
@@ -362,7 +382,14 @@ quotaAndLimits:
   enabled: false
 """
 
-KINDS = {Store: StoreServer, Moto: MotoServer, Google: GoogleServer, TLSFront: TLSFrontServer, Milvus: MilvusServer}
+KINDS = {
+    Store: StoreServer,
+    Moto: MotoServer,
+    Google: GoogleServer,
+    TLSFront: TLSFrontServer,
+    Azure: AzureFake,
+    Milvus: MilvusServer,
+}
 
 
 def server_for(layout, service):

@@ -27,7 +27,9 @@ struct StoreCheck: Sendable {
             let prefix = MilvusPaths(root: settings.keyRoot).rootPrefix
             let page = try await store.list(prefix: prefix, delimiter: nil, continuation: nil, limit: 10)
             first = page.objects.first { $0.size > 0 } ?? page.objects.first
-            findings.append(.ok("\(name): list", settings.place))
+            // Azure's address alone does not tell whose account it is.
+            let azure = "bucket \"\(settings.bucketName)\" at \(store.identity.endpoint)"
+            findings.append(.ok("\(name): list", settings.provider == .azure ? azure : settings.place))
         } catch {
             return ([.error("\(name): list", BackupError(wrapping: error))], false)
         }

@@ -77,9 +77,14 @@ package protocol ObjectStore: Sendable {
     func createBucketIfMissing() async throws
 
     var limits: StoreLimits { get }
+
+    /// Whether ETags may be made of the content, and equal ones prove a copy. Else nothing is expected of them.
+    var etagsTellContent: Bool { get }
 }
 
 extension ObjectStore {
+    package var etagsTellContent: Bool { true }
+
     @discardableResult
     package func put(_ key: String, body: ObjectBody, if condition: WriteCondition) async throws -> StoredObject {
         throw BackupError(.unsupported, "this store knows no conditional writes")
@@ -166,13 +171,7 @@ package enum ObjectBody: Sendable {
 package struct StoredObject: Sendable, Hashable {
     /// Without its quotes; empty when the store told none.
     package var etag: String
-    /// CRC-32C of the bytes, where the store has computed it as it wrote them.
-    package var crc32c: UInt32?
-
-    package init(etag: String, crc32c: UInt32? = nil) {
-        self.etag = etag
-        self.crc32c = crc32c
-    }
+    package init(etag: String) { self.etag = etag }
 }
 
 /// An object of this or another bucket of the same backend.

@@ -83,11 +83,11 @@ struct GoogleServerTests {
         try await store.delete([key])
     }
 
-    @Test func whatIsStoredIsKnownByItsMD5AndChecksum() async throws {
+    @Test func whatIsStoredIsKnownByItsMD5() async throws {
         let (store, _) = try await Self.stores.value
         let key = prefix("checksums") + "k"
         let stored = try await store.put(key, body: .bytes(Array("123456789".utf8)))
-        #expect(stored == StoredObject(etag: "25f9e794323b453885f5181f1b624d0b", crc32c: 0xE306_9283))
+        #expect(stored == StoredObject(etag: "25f9e794323b453885f5181f1b624d0b"))
         try await store.delete([key])
     }
 

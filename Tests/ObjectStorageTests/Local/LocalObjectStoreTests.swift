@@ -224,10 +224,4 @@ private final class TemporaryDirectory: Sendable {
         #expect(try await pipe.collect(limit: 4_000_000) == bytes)
         #expect(source.identity.isSameBackend(as: target.identity) && source.identity != target.identity)
     }
-
-    @Test func writesTellTheirChecksum() async throws {
-        let directory = try TemporaryDirectory()
-        let store = try await Self.store(in: directory)
-        #expect(try await store.put("k", body: .bytes(Array("123456789".utf8))).crc32c == 0xE306_9283)
-    }
 }

@@ -10,10 +10,9 @@ struct GoogleObject: Decodable {
     var size: String?
     /// Base 64; not there for objects that were composed of others.
     var md5Hash: String?
-    var crc32c: String?
     var generation: String?
 
-    static let fields = "name,size,md5Hash,crc32c,generation"
+    static let fields = "name,size,md5Hash,generation"
 
     /// Google's own ETags change with the metadata and say nothing of the content, so they are not used: where the MD5 is known it
     /// is the ETag, as S3 has it, and elsewhere the number of the version.
@@ -26,12 +25,7 @@ struct GoogleObject: Decodable {
         return ObjectInfo(key: name, size: size, etag: etag)
     }
 
-    var stored: StoredObject {
-        let sum = crc32c.flatMap(decodedBase64).flatMap { bytes in
-            bytes.count == 4 ? bytes.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } : nil
-        }
-        return StoredObject(etag: etag, crc32c: sum)
-    }
+    var stored: StoredObject { StoredObject(etag: etag) }
 }
 
 struct GooglePage: Decodable {

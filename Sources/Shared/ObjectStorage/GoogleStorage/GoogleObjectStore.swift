@@ -96,7 +96,7 @@ package final class GoogleObjectStore: ObjectStore {
         let hashes = (headers["x-goog-hash"] ?? "").split(separator: ",").map(\.withoutBlanks)
         let md5 = hashes.first { $0.hasPrefix("md5=") }.map { String($0.dropFirst(4)) }
         let object = GoogleObject(
-            name: key, size: nil, md5Hash: md5, crc32c: nil, generation: headers["x-goog-generation"])
+            name: key, size: nil, md5Hash: md5, generation: headers["x-goog-generation"])
         let length = headers["content-length"].flatMap { Int64($0) } ?? 0
         if response.status == 206 {
             let total = headers["content-range"]?.split(separator: "/").last.flatMap { Int64($0) }

@@ -1,5 +1,4 @@
 import CFile
-import Checksums
 import Glibc
 import Support
 
@@ -13,7 +12,6 @@ final class NewFile {
     private let temporaryName: String
     private let descriptor: Int32
     private var isPublished = false
-    private var sum: CRC32C? = CRC32C()
 
     private var path: String { directory.path(of: name) }
 
@@ -51,7 +49,6 @@ final class NewFile {
     /// - Returns: how many bytes these were.
     @discardableResult
     func write(_ bytes: UnsafeRawBufferPointer) throws(BackupError) -> Int {
-        sum?.update(bytes)
         var rest = bytes
         while !rest.isEmpty {
             let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
@@ -81,8 +78,6 @@ final class NewFile {
     /// All of `original`, with its mode: by the kernel, which shares the blocks where the file system can.
     func write(_ original: LocalFile) throws(BackupError) {
         fchmod(descriptor, original.mode)
-        // Nobody sees the bytes.
-        sum = nil
         var left = original.size
         while left > 0 {
             let moved = cfile_copy_range(original.descriptor, descriptor, Int(min(left, 1 << 30)))
@@ -121,7 +116,7 @@ final class NewFile {
         }
         isPublished = true
         fsync(directory.descriptor)
-        return StoredObject(etag: LocalFile.etag(status), crc32c: sum?.value)
+        return StoredObject(etag: LocalFile.etag(status))
     }
 
     private func lockDirectory() throws(BackupError) {

@@ -32,7 +32,7 @@ package actor CredentialsChain: CredentialsProvider {
     private var current: TemporaryCredentials?
     private var fetching: Task<TemporaryCredentials, any Error>?
 
-    /// - Parameter hint: what to do when there are none.
+    /// - Parameter hint: what to do where no place has any.
     package init(
         _ sources: [any CredentialsSource],
         hint: String = "give this host a role, or use an access key: auth.type static (v1: useIAM false)",
