@@ -188,7 +188,8 @@ struct StoreFactoryTests {
         #expect(stores.milvus.identity.isSameBackend(as: stores.backup.identity))
         configuration.backup.storage.provider = .gcpnative
         #expect { try StorePair(configuration, factory: factory) } throws: { error in
-            (error as? BackupError)?.message == "backup.storage: the storage provider gcpnative is not supported"
+            (error as? BackupError)?.message
+                == "backup.storage: provider gcpnative is supported with a service account only"
         }
         configuration.backup.storage = StorageSettings()
         configuration.milvus.storage.bucketName = ""
