@@ -381,6 +381,24 @@ def test_list(api, note, shop, notes_backup, shop_backup):
     assert api.get("/list", collection_name="no_such_collection").succeeded().data == []
 
 
+def test_unfinished_backups_are_listed_when_asked_for(api, site, notes_backup, name):
+    claim = {"id": "1", "host": "h", "start_time": 1, "failure": "the store is full"}
+    site.bucket.put(f"backup/{name}/claim.json", json.dumps(claim).encode())
+    try:
+        assert "unfinished" not in api.get("/list").succeeded().json
+        answer = api.get("/list", all="true").succeeded()
+        assert notes_backup in [each["name"] for each in answer.data]
+        assert {"name": name, "state": "failed", **claim} in answer.json["unfinished"]
+        assert api.get("/list", all="true", collection_name="notes").succeeded().json["unfinished"] == []
+        api.get("/list", all="yes").refused(400, "all must be true or false")
+        installation = site.installation()
+        here, there = [installation.run("list", "--all", *more) for more in [[], ["--server", api.url]]]
+        assert f"{name}: begun at 1970-01-01T00:00:01.000Z on h, failed: the store is full" in here.output
+        assert here.code == there.code == 0 and there.output == here.output
+    finally:
+        api.delete(name).succeeded()
+
+
 def test_a_damaged_backup_hides_no_other(api, site, notes_backup, name):
     for file in ["backup_meta", "full_meta"]:
         site.bucket.put(f"backup/{name}/meta/{file}.json", b"{")

@@ -78,6 +78,18 @@ import Testing
         let list = ScriptedAPI([#"{"data":[{"name":"a","size":0},{"name":"b","size":1}]}"#])
         #expect(try await run(["list", "-c", "x y"], list).text == ">> Backups:\na\nb")
         #expect(list.urls == ["GET http://h:8080/api/v1/list?collection_name=x%20y"])
+        let all = ScriptedAPI([
+            #"""
+            {"data":[{"name":"a","size":0}],"unfinished":[{"name":"b","state":"failed","host":"h","start_time":1,
+            "failure":"full"},{"name":"c","state":"unknown"}]}
+            """#
+        ])
+        #expect(
+            try await run(["list", "--all"], all).text == ">> Backups:\na\n>> Unfinished:\n"
+                + "b: begun at 1970-01-01T00:00:01.000Z on h, failed: full\nc: nothing is known of it")
+        #expect(all.urls == ["GET http://h:8080/api/v1/list?all=true"])
+        // A server of the original answers as if nothing had been asked.
+        await #expect(throws: BackupError.self) { try await run(["list", "--all"], ScriptedAPI([#"{"data":[]}"#])) }
         let get = ScriptedAPI([#"{"data":{"state_code":2,"name":"a"}}"#])
         #expect(try await run(["get", "-n", "a"], get).text == "{\n    \"state_code\": 2,\n    \"name\": \"a\"\n}")
         let delete = ScriptedAPI([#"{"requestId":"1","msg":"success"}"#])
