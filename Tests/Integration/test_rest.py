@@ -172,7 +172,7 @@ def test_selectors_of_create(api, shop, name, keys, collections):
         # In the order of the original: force goes before meta_only, and a strategy before both.
         ({"force": True, "meta_only": True}, True),
         ({"strategy": "meta_only", "force": True}, False),
-        ({"format": "binlog", "with_index_extra": False, "rbac": False}, True),
+        ({"format": "binlog", "with_index_extra": True, "rbac": False}, True),
         ({"format": "auto", "gc_pause_seconds": 60, "gc_pause_enable": False}, True),
     ],
 )
@@ -189,7 +189,6 @@ def test_strategies_of_create(api, site, note, name, keys, has_data):
         ({"strategy": "none"}, 400, "invalid strategy none, only support"),
         ({"format": "snapshot"}, 400, "invalid format snapshot, only support"),
         ({"rbac": True}, 3, "rbac"),
-        ({"with_index_extra": True}, 3, "with_index_extra"),
         ({"filter": {"x": {"colls": "y"}}}, 400, "colls"),
         ({"filter": {"x": ["y"]}}, 400, "filter.x"),
         ({"db_collections": "no json"}, 400, "db_collections"),

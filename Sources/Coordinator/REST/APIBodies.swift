@@ -31,9 +31,7 @@ struct CreateBody: Sendable {
         request.skipsMissing = try body.bool("skip_missing") ?? false
         request.resumes = try body.bool("resume") ?? false
         request.verification = try BackupRequest.verification(try body.string("verify") ?? "")
-        for key in ["with_index_extra"] where try body.bool(key) ?? false {
-            throw BackupError(.unsupported, "\(key) is not supported yet")
-        }
+        request.includesIndexExtra = try body.bool("with_index_extra") ?? false
         // These change nothing: the header names the request, and a pause is renewed as long as it is needed.
         _ = try (body.string("requestId"), body.int64("gc_pause_seconds"))
     }

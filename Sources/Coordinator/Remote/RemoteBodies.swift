@@ -15,6 +15,7 @@ enum RemoteBodies {
         if request.resumes { members.append(.init("resume", .bool(true))) }
         if request.skipsMissing { members.append(.init("skip_missing", .bool(true))) }
         if request.includesRBAC { members.append(.init("rbac", .bool(true))) }
+        if request.includesIndexExtra { members.append(.init("with_index_extra", .bool(true))) }
         if let depth = request.verification { members.append(.init("verify", .string(depth.rawValue))) }
         if !request.filter.isEverything {
             let databases = request.filter.namedDatabases.map { database -> JSONValue.Member in

@@ -28,7 +28,7 @@ import Testing
             #"{"requestId":"7","msg":"create backup is executing asynchronously","data":null}"#,
             #"{"data":{"state_code":1,"progress":40}}"#, #"{"data":{"state_code":2,"progress":100,"name":"b"}}"#,
         ])
-        let words = ["create", "-n", "b", "--filter", "a.*,c,d.", "--rbac", "-f"]
+        let words = ["create", "-n", "b", "--filter", "a.*,c,d.", "--rbac", "-f", "--backup_index_extra"]
         let result = try await run(words, http, token: "secret")
         #expect(result.text.hasPrefix("create backup success\nduration:"))
         #expect(
@@ -41,7 +41,7 @@ import Testing
             try http.body(0)
                 == json(
                     #"""
-                    {"backup_name":"b","async":true,"strategy":"skip_flush","rbac":true,
+                    {"backup_name":"b","async":true,"strategy":"skip_flush","rbac":true,"with_index_extra":true,
                     "filter":{"a":{"colls":["*"]},"default":{"colls":["c"]},"d":{"colls":[]}}}
                     """#))
     }
