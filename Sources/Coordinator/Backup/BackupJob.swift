@@ -182,6 +182,11 @@ struct BackupJob: Sendable {
             let description = try await milvus.describeDatabase(name)
             var database = DatabaseBackup(name: name, id: description.id)
             database.properties = description.properties.map(KeyValuePair.init)
+            if database.isEncrypted {
+                let endpoint = context.configuration.milvus.managementEndpoint
+                database.encryptionZoneKey = try await MilvusManagement(endpoint: endpoint, http: context.services.http)
+                    .encryptionZoneKey(ofDatabase: name)
+            }
             return database
         }
     }
