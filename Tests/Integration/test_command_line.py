@@ -168,7 +168,7 @@ def test_a_running_server_does_the_work(made, shop, connect, drop_later, layout)
         comparison = compare(connection, "documents", connection, "documents_remote")
         assert comparison.same, str(comparison)
         assert ask("create", "-n", "remote").code == 1, "the name is taken"
-        assert ask("restore", "-n", "remote", "--load").code == 2
+        assert ask("restore", "-n", "remote", "--dry-run").code == 2
         refused = ask("list", MILVUS_BACKUP_API_TOKEN="wrong")
         assert refused.code == 1 and "MILVUS_BACKUP_API_TOKEN" in refused.errors
         assert ask("delete", "-n", "remote").output == "delete backup done\n"

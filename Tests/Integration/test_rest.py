@@ -241,6 +241,8 @@ WRONG_TYPES = [
     ("/restore", "useV2Restore", "x"),
     ("/restore", "rbac", "x"),
     ("/restore", "truncateBinlogByTs", "x"),
+    ("/restore", "skipAliases", "x"),
+    ("/restore", "load", 1),
     ("/restore", "maxShardNum", "2"),
     ("/restore", "maxShardNum", 1.5),
     ("/restore", "skipParams", []),

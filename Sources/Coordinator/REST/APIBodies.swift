@@ -94,6 +94,8 @@ struct RestoreBody: Sendable {
         request.restoresRBAC = try body.bool("rbac") ?? false
         request.usesImportJobs = try body.bool("useV2Restore") ?? false
         request.skipsVerification = try body.bool("skipVerify") ?? false
+        request.restoresAliases = try !(body.bool("skipAliases") ?? false)
+        request.loads = try body.bool("load") ?? false
         request.truncatesAtCheckpoints = try body.bool("truncateBinlogByTs") ?? false
         request.encryptionZoneKeys = try body.stringMap("ezkMapping") ?? [:]
         // The first is read before all others. The other changes nothing: Milvus checks its quota itself.

@@ -38,8 +38,7 @@ enum RemoteBodies {
     }
 
     static func restore(_ invocation: Invocation) throws -> JSONValue {
-        try refuse(
-            ["dry-run", "listen", "min-agents", "bandwidth", "verbose", "skip-aliases", "load"], invocation)
+        try refuse(["dry-run", "listen", "min-agents", "bandwidth", "verbose"], invocation)
         let request = try RestoreRequest(invocation)
         var members: [JSONValue.Member] = [
             .init("backup_name", .string(request.backupName)), .init("async", .bool(true)),
@@ -65,7 +64,8 @@ enum RemoteBodies {
             ("useAutoIndex", request.usesAutoIndex), ("dropExistCollection", request.dropsExistingCollections),
             ("dropExistIndex", request.dropsExistingIndexes), ("skipCreateCollection", request.skipsCreation),
             ("rbac", request.restoresRBAC), ("useV2Restore", request.usesImportJobs),
-            ("skipVerify", request.skipsVerification),
+            ("skipVerify", request.skipsVerification), ("skipAliases", !request.restoresAliases),
+            ("load", request.loads),
         ] where isSet {
             members.append(.init(key, .bool(true)))
         }

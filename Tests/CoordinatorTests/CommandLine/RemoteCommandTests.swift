@@ -51,7 +51,7 @@ import Testing
         let words = [
             "restore", "-n", "b", "-r", "a.*:z.*,c:d", "--filter", "z.*,d", "-a", #"{"a":[],"default":["c"]}"#,
             "--meta_only", "--restore_index", "--use_auto_index", "--drop_exist_collection", "--drop_exist_index",
-            "--rbac", "--use_v2_restore",
+            "--rbac", "--use_v2_restore", "--skip-aliases", "--load",
         ]
         #expect(try await run(words, http).text.hasPrefix("duration:"))
         #expect(http.urls.last == "GET http://h:8080/api/v1/get_restore?id=r%2F1")
@@ -62,7 +62,7 @@ import Testing
                     {"backup_name":"b","async":true,"collection_renames":{"a.*":"z.*","c":"d"},
                     "db_collections":{"a":[],"default":["c"]},"db_collections_after_rename":{"z":[],"default":["d"]},
                     "metaOnly":true,"restoreIndex":true,"useAutoIndex":true,"dropExistCollection":true,
-                    "dropExistIndex":true,"rbac":true,"useV2Restore":true}
+                    "dropExistIndex":true,"rbac":true,"useV2Restore":true,"skipAliases":true,"load":true}
                     """#))
     }
 
@@ -110,8 +110,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ["create", "--dry-run"], ["create", "--listen", "h:1"], ["restore", "-n", "b", "--load"],
-        ["restore", "-n", "b", "--skip-aliases"], ["get", "-n", "b", "-d"], ["check"],
+        ["create", "--dry-run"], ["create", "--listen", "h:1"], ["restore", "-n", "b", "--dry-run"],
+        ["get", "-n", "b", "-d"], ["check"],
     ])
     func whatAServerCannotDoIsRefused(_ words: [String]) async throws {
         let http = ScriptedAPI([])
