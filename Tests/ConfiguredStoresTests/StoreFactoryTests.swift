@@ -92,7 +92,7 @@ struct StoreFactoryTests {
         #expect(client.requests.count == 1)
     }
 
-    @Test(arguments: [StorageProvider.azure, .gcpnative, .local])
+    @Test(arguments: [StorageProvider.gcpnative, .local])
     func otherProvidersAreRefusedPlainly(provider: StorageProvider) {
         #expect {
             try StoreFactory(http: RecordingClient()).makeStore(settings(provider))
@@ -103,15 +103,32 @@ struct StoreFactoryTests {
         }
     }
 
+    /// Whom a request for temporary credentials goes to. No service is there: the answer is a scripted 404.
     @Test(
-        arguments: [StorageProvider.aliyun, .tencent, .hwc], [StorageAuthentication.iam(endpoint: ""), .defaultChain])
-    func otherAuthenticationsAreRefusedPlainly(provider: StorageProvider, authentication: StorageAuthentication) {
-        var settings = settings(provider)
-        settings.authentication = authentication
-        #expect { try StoreFactory(http: RecordingClient()).makeStore(settings) } throws: { error in
-            let error = error as? BackupError
-            return error?.code == .unsupported
-                && error?.message.hasSuffix("is not supported with provider \(provider.rawValue)") == true
+        arguments: [
+            (StorageProvider.aliyun, "http://100.100.100.200/latest/api/token"),
+            (.tencent, "https://sts.tencentcloudapi.com/"),
+            (.hwc, "https://iam.cn-north-4.myhuaweicloud.com/v3.0/OS-CREDENTIAL/securitytokens"),
+        ], [StorageAuthentication.iam(endpoint: ""), .defaultChain])
+    func temporaryCredentials(service: (StorageProvider, String), authentication: StorageAuthentication) async throws {
+        var settings = settings(service.0)
+        (settings.authentication, settings.region) = (authentication, "cn-north-4")
+        let client = RecordingClient()
+        let environment = [
+            "TKE_WEB_IDENTITY_TOKEN_FILE": #filePath, "TKE_REGION": "r", "TKE_PROVIDER_ID": "p", "TKE_ROLE_ARN": "a",
+            "HUAWEICLOUD_SDK_AK": "k", "HUAWEICLOUD_SDK_SK": "s",
+        ]
+        let store = try StoreFactory(http: client, retryPolicy: nil, environment: environment).makeStore(settings)
+        let error = await #expect(throws: BackupError.self) { try await store.head("a") }
+        #expect(error?.code == .permissionDenied)
+        #expect(client.requests.first?.url == service.1)
+    }
+
+    @Test func huaweisIdentityServiceNeedsARegion() {
+        var settings = settings(.hwc)
+        settings.authentication = .defaultChain
+        #expect { try StoreFactory(http: RecordingClient(), environment: [:]).makeStore(settings) } throws: { error in
+            (error as? BackupError)?.message.hasPrefix("region is empty: provider hwc needs it") == true
         }
     }
 
@@ -130,6 +147,42 @@ struct StoreFactoryTests {
         }
     }
 
+    private func azure(_ authentication: StorageAuthentication, account: String = "acct") -> StorageSettings {
+        var settings = settings(.azure)
+        (settings.address, settings.port, settings.accountName) = ("core.windows.net", 443, account)
+        settings.authentication = authentication
+        return settings
+    }
+
+    @Test func azureIsReachedByItsAccount() async throws {
+        let client = RecordingClient()
+        let key = StorageAuthentication.sharedKey(accountKey: Secret("c2VjcmV0"))
+        let store = try StoreFactory(http: client, retryPolicy: nil).makeStore(azure(key))
+        _ = try await store.head("a/b")
+        let request = try #require(client.requests.first)
+        #expect(request.url == "https://acct.blob.core.windows.net/bucket/a/b")
+        #expect(
+            request.headers.contains { $0.name == "authorization" && $0.value.hasPrefix("SharedKey acct:") })
+        #expect(
+            store.identity
+                == StoreIdentity(
+                    provider: "azure", endpoint: "acct.blob.core.windows.net", usesTLS: true, bucket: "bucket"))
+    }
+
+    @Test(arguments: [
+        (StorageAuthentication.sharedKey(accountKey: Secret("s3cret!")), "acct", "auth.accountKey is no account key"),
+        (.sharedKey(accountKey: Secret("c2VjcmV0")), "a.b/", "accountName \"a.b/\" is no name of a storage account"),
+        (.iam(endpoint: ""), "acct", "this authentication does not go with provider azure"),
+    ])
+    func azureSettingsThatCannotWork(authentication: StorageAuthentication, account: String, message: String) {
+        #expect {
+            try StoreFactory(http: RecordingClient()).makeStore(azure(authentication, account: account))
+        } throws: { error in
+            let error = error as? BackupError
+            return error?.message.hasPrefix(message) == true && error?.description.contains("s3cret") == false
+        }
+    }
+
     @Test func bothStoresOfAConfiguration() throws {
         var configuration = Configuration()
         configuration.backup.storage.bucketName = "other"
@@ -137,9 +190,9 @@ struct StoreFactoryTests {
         let stores = try StorePair(configuration, factory: factory)
         #expect(stores.milvus.identity.bucket == "a-bucket" && stores.backup.identity.bucket == "other")
         #expect(stores.milvus.identity.isSameBackend(as: stores.backup.identity))
-        configuration.backup.storage.provider = .azure
+        configuration.backup.storage.provider = .gcpnative
         #expect { try StorePair(configuration, factory: factory) } throws: { error in
-            (error as? BackupError)?.message == "backup.storage: the storage provider azure is not supported"
+            (error as? BackupError)?.message == "backup.storage: the storage provider gcpnative is not supported"
         }
         configuration.backup.storage = StorageSettings()
         configuration.milvus.storage.bucketName = ""
