@@ -68,6 +68,17 @@ package struct FinishedShard: Sendable, Hashable {
     package var bytesCopied: Int64
     /// Why the agent had to fall back to streaming, if it had to.
     package var fallback: String?
+
+    package init(
+        shard: Shard, agent: AgentID, epoch: Int, results: [TaskResult], bytesCopied: Int64, fallback: String? = nil
+    ) {
+        self.shard = shard
+        self.agent = agent
+        self.epoch = epoch
+        self.results = results
+        self.bytesCopied = bytesCopied
+        self.fallback = fallback
+    }
 }
 
 /// Why the job cannot be finished.

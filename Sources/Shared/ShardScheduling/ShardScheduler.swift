@@ -140,7 +140,7 @@ package struct ShardScheduler: Sendable {
     ) -> [Handout] {
         guard state == .running else { return [] }
         precondition(entries[shard.id] == nil, "shard \(shard.id) was added twice")
-        let amount = WorkAmount(shards: 1, objects: shard.tasks.count, bytes: shard.bytes)
+        let amount = WorkAmount(shards: 1, objects: shard.objects, bytes: shard.bytes)
         entries[shard.id] = Entry(shard: shard, amount: amount, epoch: firstEpoch - 1)
         total.planned += amount
         pending.add(shard.id, lane: lane, place: spreadsKeys ? shard.sourcePrefix : "")
@@ -214,7 +214,7 @@ package struct ShardScheduler: Sendable {
 
     /// Every task of a shard is done.
     ///
-    /// A report that leaves tasks out counts as a failure.
+    /// A report that leaves tasks out, or the ETag of a part, counts as a failure.
     package mutating func complete(
         _ agent: AgentID, _ completion: ShardCompletion, now: ContinuousClock.Instant
     ) -> ReportOutcome {
@@ -223,10 +223,9 @@ package struct ShardScheduler: Sendable {
             return ReportOutcome(verdict: .late, handouts: hear(agent, now))
         }
         let results = completion.results.sorted { $0.index < $1.index }
-        guard results.map(\.index) == Array(entry.shard.tasks.indices) else {
+        if let flaw = entry.shard.flaw(of: results) {
             let failure = ShardFailure(
-                lease: lease, key: entry.shard.sourcePrefix + (entry.shard.tasks.first?.source ?? ""),
-                message: "the agent reported \(results.count) results for \(entry.shard.tasks.count) tasks",
+                lease: lease, key: entry.shard.sourcePrefix + (entry.shard.tasks.first?.source ?? ""), message: flaw,
                 code: BackupError.Code.protocolViolation.description, isRetryable: true)
             return fail(agent, failure, now: now)
         }
@@ -448,5 +447,17 @@ package struct ShardScheduler: Sendable {
                 lease: Lease(job: job, shard: shard, epoch: epoch), backupName: backupName,
                 backupPlace: backupPlace, shard: entry.shard),
             rival: rival)
+    }
+}
+
+extension Shard {
+    /// Why these results, in the order of their tasks, cannot be all of them; nil when they can.
+    fileprivate func flaw(of results: [TaskResult]) -> String? {
+        guard results.map(\.index) == Array(tasks.indices) else {
+            return "the agent reported \(results.count) results for \(tasks.count) tasks"
+        }
+        // An upload is completed with the ETags of its parts.
+        let nameless = zip(tasks, results).first { $0.part != nil && ($1.etag ?? "").isEmpty }
+        return nameless?.0.part.map { "the agent reported no ETag of part \($0.number)" }
     }
 }
