@@ -141,6 +141,8 @@ import Testing
                 0..<7 * Self.mebibyte, 7 * Self.mebibyte..<27 * Self.mebibyte,
                 27 * Self.mebibyte..<32 * Self.mebibyte, 32 * Self.mebibyte..<33 * Self.mebibyte,
             ])
+        #expect(!plan.canBeGuessed && PartPlan(size: 33 * Self.mebibyte, partSize: 16 * Self.mebibyte).canBeGuessed)
+        #expect(!PartPlan(size: 33 * Self.mebibyte, partSize: 15 * Self.mebibyte).canBeGuessed)
         // Even ones are those of an ordinary plan.
         let even = try shared(33 * Self.mebibyte, nil, told: [16, 16, 1].map { $0 * Self.mebibyte }).plan
         #expect(even == PartPlan(size: 33 * Self.mebibyte, partSize: 16 * Self.mebibyte))

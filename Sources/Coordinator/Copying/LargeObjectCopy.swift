@@ -38,6 +38,17 @@ struct LargeObjectCopy: Sendable {
 
     /// - Throws: `notFound` when the object is gone; `canceled`; what the job fails with.
     func run() async throws {
+        do {
+            try await copyTogether()
+        } catch let error as BackupError where [.unsupported, .permissionDenied].contains(error.code) {
+            // The store takes no parts, or this process has no rights of its own to look at the object or to begin an upload.
+            context.logger.info(
+                "an object is copied by one agent", ["key": object.destination, "why": error.description])
+            try await copyWhole()
+        }
+    }
+
+    private func copyTogether() async throws {
         let source = try await find()
         // The ETag of an object that was uploaded at once says so.
         var told: [Int64]?
@@ -47,7 +58,7 @@ struct LargeObjectCopy: Sendable {
         }
         let (plan, boundaries) = try copier.sharedParts(of: source, told: told, to: destination)
         guard plan.count > 1 else { return try await copyWhole() }
-        let isProven = boundaries != .own && source.etag != nil && copier.mayProve(source, destination)
+        let isProven = boundaries != .own && plan.canBeGuessed && copier.mayProve(source, destination)
         let parts = Parts(plan: plan, boundaries: boundaries, provenBy: isProven ? plan.count : nil)
         var tries = 0
         while true {
@@ -62,8 +73,6 @@ struct LargeObjectCopy: Sendable {
                 context.logger.warn(
                     "the parts of an object do not make the whole, copying it again",
                     ["key": object.destination, "error": error.description])
-            } catch let error as BackupError where error.code == .unsupported {
-                return try await copyWhole()
             }
         }
     }
@@ -81,7 +90,7 @@ struct LargeObjectCopy: Sendable {
         return CopySource(store: store, key: object.source, size: object.size, etag: found.etag)
     }
 
-    /// For stores that take no parts, and objects that would have but one.
+    /// As a shard of its own, like a small one.
     private func copyWhole() async throws {
         try await copies.dispatch(ShardSequence(copies: [object], cutter: copies.cutter(context.shardLimits)))
     }
@@ -145,9 +154,11 @@ struct LargeObjectCopy: Sendable {
         guard let shard = cutter.endGroup() else { return }
         var sums: [Int: UInt32] = [:]
         for (index, result) in results.enumerated() { sums[index + 1] = result.checksum?.crc32c }
+        let checksum = parts.plan.checksum(of: sums).map(Checksum.init(crc32c:))
+        // A later reader could not make this ETag of the bytes, and would take sound ones for damaged.
+        let isOfUse = !stored.etag.isEmpty && (checksum != nil || parts.plan.canBeGuessed)
         let result = TaskResult(
-            index: 0, etag: stored.etag.isEmpty ? nil : stored.etag,
-            checksum: parts.plan.checksum(of: sums).map(Checksum.init(crc32c:)),
+            index: 0, etag: isOfUse ? stored.etag : nil, checksum: checksum,
             copiedByStore: results.allSatisfy(\.copiedByStore))
         copies.onFinished(
             FinishedShard(

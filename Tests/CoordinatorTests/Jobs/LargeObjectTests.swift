@@ -55,7 +55,9 @@ import Testing
         #expect(job.backups.pendingUploads == 0)
         #expect(try await job.metadata.exists("nightly"))
         let record = try records()[copied]
-        #expect(record?.size == 2030 && record?.etag == job.backups.etag(copied))
+        let etag = try #require(job.backups.etag(copied))
+        // Nobody could make the ETag of these small parts again, so it is not recorded.
+        #expect(record?.size == 2030 && record?.etag == (etag.contains("-") ? "" : etag))
     }
 
     @Test func itsPartsAreShardsOfTheirOwn() async throws {
@@ -191,8 +193,9 @@ import Testing
         try await isRight()
     }
 
-    @Test func aStoreThatTakesNoPartsGetsTheWhole() async throws {
-        job.backups.faults.multipartRefusal = BackupError(.unsupported, "no uploads in parts")
+    @Test(arguments: [BackupError.Code.unsupported, .permissionDenied])
+    func whereNoUploadCanBeBegunOneAgentCopiesTheWhole(code: BackupError.Code) async throws {
+        job.backups.faults.multipartRefusal = BackupError(code, "no uploads in parts")
         _ = try await backUp { try await job.work(as: "one") }
         try await isRight()
         #expect(job.backups.counts.count(.uploadPart) == 0)

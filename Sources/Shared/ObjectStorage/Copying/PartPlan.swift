@@ -40,6 +40,11 @@ package struct PartPlan: Sendable, Hashable {
         return start..<min(start + partSize, size)
     }
 
+    /// Whether whoever knows size and number of the parts can find out where they lie, and so make the ETag of the bytes.
+    package var canBeGuessed: Bool {
+        ends == nil && PartPlan.guessedPartSizes(size: size, parts: count).contains(partSize)
+    }
+
     /// How the boundaries of parts came about.
     package enum Boundaries: Sendable, Hashable {
         /// They are the source's, as its store has told.
