@@ -176,6 +176,7 @@ def through(gate):
     return lambda values: values["backup"]["storage"].update(port=gate.port)
 
 
+@pytest.mark.long
 def test_no_time_out_cuts_a_long_request(site, archive, proxy, name):
     """The store takes more than a minute, which is how long a connection may be idle elsewhere."""
     gate = proxy(site.bucket.service)

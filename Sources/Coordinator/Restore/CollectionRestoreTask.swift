@@ -81,6 +81,7 @@ struct CollectionRestoreTask: Sendable {
     private func create() async throws {
         guard !request.skipsCreation else { return }
         if request.dropsExistingCollections || continuation == .anew {
+            await outwaitImports()
             try await milvus.dropCollection(target.collection, database: target.database)
         }
         for field in source.schema.fields where field.hasDamagedDefaultValue {
@@ -96,6 +97,19 @@ struct CollectionRestoreTask: Sendable {
         if creation.switchesFunctionCheckOn {
             try await milvus.alterCollection(
                 target.collection, database: target.database, set: [CollectionCreation.functionCheckOn])
+        }
+    }
+
+    /// Milvus 2.3 keeps trying to import into a collection that is gone, and whatever comes next waits for that, minutes
+    /// long. So what is running may end first, within a bound.
+    private func outwaitImports() async {
+        guard !way.usesJobs else { return }
+        let deadline = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < deadline {
+            // A collection that is not there has none.
+            let tasks = try? await milvus.listImportTasks(of: target.collection, database: target.database)
+            guard let tasks, tasks.contains(where: { !$0.state.isFinal }) else { return }
+            guard (try? await Task.sleep(for: .milliseconds(200))) != nil else { return }
         }
     }
 
