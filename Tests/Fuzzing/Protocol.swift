@@ -76,7 +76,7 @@ private func checkRules(_ assignment: Assignment) {
             require(
                 part.number > 0 && part.length > 0 && part.offset >= 0 && part.length <= task.size
                     && part.offset <= task.size - part.length, "a part outside of its object is accepted")
-            let texts = part.uploadID.utf8 + (task.etag ?? "").utf8
+            let texts = Array(part.uploadID.utf8) + Array((task.etag ?? "").utf8)
             require(!texts.contains { $0 <= 0x20 || $0 >= 0x7f || $0 == 0x22 }, "what breaks a request is accepted")
         }
         switch assignment.shard.destination {
