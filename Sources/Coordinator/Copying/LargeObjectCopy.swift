@@ -155,13 +155,18 @@ struct LargeObjectCopy: Sendable {
         var sums: [Int: UInt32] = [:]
         for (index, result) in results.enumerated() { sums[index + 1] = result.checksum?.crc32c }
         let checksum = parts.plan.checksum(of: sums).map(Checksum.init(crc32c:))
-        // A later reader could not make this ETag of the bytes, and would take sound ones for damaged.
-        let isOfUse = !stored.etag.isEmpty && (checksum != nil || parts.plan.canBeGuessed)
         let result = TaskResult(
-            index: 0, etag: isOfUse ? stored.etag : nil, checksum: checksum,
+            index: 0, etag: isOfUse(stored.etag, parts, checksum) ? stored.etag : nil, checksum: checksum,
             copiedByStore: results.allSatisfy(\.copiedByStore))
         copies.onFinished(
             FinishedShard(
                 shard: shard, agent: AgentID("coordinator"), epoch: 1, results: [result], bytesCopied: 0))
+    }
+
+    /// Whether the ETag is to be recorded. One that a later reader could not make of the bytes, who does not know the parts,
+    /// would let sound bytes pass for damaged where no checksum says otherwise.
+    private func isOfUse(_ etag: String, _ parts: Parts, _ checksum: Checksum?) -> Bool {
+        guard case .multipart = ETagShape(etag) else { return !etag.isEmpty }
+        return checksum != nil || parts.plan.canBeGuessed
     }
 }

@@ -81,9 +81,14 @@ package protocol ObjectStore: Sendable {
     func createBucketIfMissing() async throws
 
     var limits: StoreLimits { get }
+
+    /// Whether ETags may be made of the content, and equal ones prove a copy. Else nothing is expected of them.
+    var etagsTellContent: Bool { get }
 }
 
 extension ObjectStore {
+    package var etagsTellContent: Bool { true }
+
     package func partLengths(of key: String) async throws -> [Int64]? { nil }
 
     @discardableResult

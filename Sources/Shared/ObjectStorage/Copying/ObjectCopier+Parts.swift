@@ -47,7 +47,8 @@ extension ObjectCopier {
 
     /// Whether equal ETags may be expected to prove a copy in parts.
     package func mayProve(_ source: CopySource, _ destination: CopyDestination) -> Bool {
-        routes.mayProve(source.store.identity, destination.store.identity)
+        source.store.etagsTellContent && destination.store.etagsTellContent
+            && routes.mayProve(source.store.identity, destination.store.identity)
     }
 
     /// Looks at an object that was put together of parts which others have copied: its size, and its ETag as far as that can
