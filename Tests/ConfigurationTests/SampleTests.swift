@@ -95,6 +95,15 @@ struct SampleTests {
         #expect(found.configuration.schemaVersion == .v1)
     }
 
+    /// The path itself goes before `$MILVUSCONF`, and an empty variable names no directory.
+    @Test func theOrderOfThePlaces() throws {
+        let path = "\(configs)/backup.yaml"
+        #expect(try ConfigurationFile.find(path, environment: ["MILVUSCONF": "/"]) == path)
+        #expect { try ConfigurationFile.find("/nowhere/x.yaml", environment: ["MILVUSCONF": ""]) } throws: { error in
+            (error as? BackupError)?.message.hasSuffix("looked for /nowhere/x.yaml, configs/x.yaml") == true
+        }
+    }
+
     @Test func aMissingFileNamesThePlaces() {
         #expect {
             try Configuration.load(path: "/nowhere/x.yaml", environment: ["MILVUSCONF": "/else"])

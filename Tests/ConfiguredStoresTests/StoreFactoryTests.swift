@@ -103,15 +103,32 @@ struct StoreFactoryTests {
         }
     }
 
+    /// Whom a request for temporary credentials goes to. No service is there: the answer is a scripted 404.
     @Test(
-        arguments: [StorageProvider.aliyun, .tencent, .hwc], [StorageAuthentication.iam(endpoint: ""), .defaultChain])
-    func otherAuthenticationsAreRefusedPlainly(provider: StorageProvider, authentication: StorageAuthentication) {
-        var settings = settings(provider)
-        settings.authentication = authentication
-        #expect { try StoreFactory(http: RecordingClient()).makeStore(settings) } throws: { error in
-            let error = error as? BackupError
-            return error?.code == .unsupported
-                && error?.message.hasSuffix("is not supported with provider \(provider.rawValue)") == true
+        arguments: [
+            (StorageProvider.aliyun, "http://100.100.100.200/latest/api/token"),
+            (.tencent, "https://sts.tencentcloudapi.com/"),
+            (.hwc, "https://iam.cn-north-4.myhuaweicloud.com/v3.0/OS-CREDENTIAL/securitytokens"),
+        ], [StorageAuthentication.iam(endpoint: ""), .defaultChain])
+    func temporaryCredentials(service: (StorageProvider, String), authentication: StorageAuthentication) async throws {
+        var settings = settings(service.0)
+        (settings.authentication, settings.region) = (authentication, "cn-north-4")
+        let client = RecordingClient()
+        let environment = [
+            "TKE_WEB_IDENTITY_TOKEN_FILE": #filePath, "TKE_REGION": "r", "TKE_PROVIDER_ID": "p", "TKE_ROLE_ARN": "a",
+            "HUAWEICLOUD_SDK_AK": "k", "HUAWEICLOUD_SDK_SK": "s",
+        ]
+        let store = try StoreFactory(http: client, retryPolicy: nil, environment: environment).makeStore(settings)
+        let error = await #expect(throws: BackupError.self) { try await store.head("a") }
+        #expect(error?.code == .permissionDenied)
+        #expect(client.requests.first?.url == service.1)
+    }
+
+    @Test func huaweisIdentityServiceNeedsARegion() {
+        var settings = settings(.hwc)
+        settings.authentication = .defaultChain
+        #expect { try StoreFactory(http: RecordingClient(), environment: [:]).makeStore(settings) } throws: { error in
+            (error as? BackupError)?.message.hasPrefix("region is empty: provider hwc needs it") == true
         }
     }
 

@@ -98,6 +98,7 @@ struct BackupJob: Sendable {
             }
         }
         if request.includesRBAC { try server.checkRBAC() }
+        if request.includesIndexExtra { try await timer.measure(.connect) { try await context.services.etcd.check() } }
         let selection = try await timer.measureMilvus(.listCollections) {
             try await CollectionSelection.resolve(request.filter, server: server, milvus: milvus)
         }
@@ -122,7 +123,7 @@ struct BackupJob: Sendable {
         context.monitor.plan(selection.collections)
         let copying = CollectionBackupTask(
             backupName: request.name, context: context, dispatcher: dispatcher, pause: pause,
-            journal: journal)
+            journal: journal, etcd: request.includesIndexExtra ? context.services.etcd : nil)
         backup.collections = try await collect(selection.collections, server: server, copying, into: &backup)
         backup.size = backup.collections.reduce(0) { $0 + $1.size }
         await cleanUp(after: dispatcher)
@@ -187,6 +188,11 @@ struct BackupJob: Sendable {
             let description = try await milvus.describeDatabase(name)
             var database = DatabaseBackup(name: name, id: description.id)
             database.properties = description.properties.map(KeyValuePair.init)
+            if database.isEncrypted {
+                let endpoint = context.configuration.milvus.managementEndpoint
+                database.encryptionZoneKey = try await MilvusManagement(endpoint: endpoint, http: context.services.http)
+                    .encryptionZoneKey(ofDatabase: name)
+            }
             return database
         }
     }

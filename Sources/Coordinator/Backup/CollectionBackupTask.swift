@@ -14,6 +14,8 @@ struct CollectionBackupTask: Sendable {
     let dispatcher: Dispatcher
     let pause: GarbageCollectionPause
     let journal: BackupJournal
+    /// Nil when etcd is not to be asked.
+    var etcd: MilvusEtcd?
 
     private var timer: PhaseTimer { context.timer }
     private var milvus: MilvusClient { context.milvus }
@@ -24,8 +26,13 @@ struct CollectionBackupTask: Sendable {
     /// Nil for a collection whose data lies outside of Milvus.
     func describe(_ name: CollectionName) async throws -> CollectionBackup? {
         context.monitor.begin(name)
-        var collection = try await timer.measureMilvus(.describe) { try await milvus.describeForBackup(name) }
-        collection?.id = context.id
+        let described = try await timer.measureMilvus(.describe) { try await milvus.describeForBackup(name) }
+        guard var collection = described else { return nil }
+        if let etcd {
+            let plain = collection
+            collection = try await timer.measure(.describe) { try await etcd.complete(plain) }
+        }
+        collection.id = context.id
         return collection
     }
 

@@ -13,6 +13,8 @@ struct Services: Sendable {
     let logger: Logger
     let http: any HTTPClient
     let milvus: MilvusClient
+    /// Asked when a backup is to have what only etcd knows, and never else.
+    let etcd: MilvusEtcd
     /// For everything but the copies; these retry.
     let stores: StorePair
     /// For the copies.
@@ -53,6 +55,8 @@ struct Services: Sendable {
         milvus = MilvusClient(
             connection: MilvusConnection(configuration.milvus), http: http, logger: logger.labeled("milvus"),
             version: programVersion)
+        etcd = MilvusEtcd(
+            endpoints: configuration.milvus.etcd.endpoints, rootPath: configuration.milvus.etcd.rootPath, http: http)
         metadata = MetadataStore(store: stores.backup, backupRoot: configuration.backup.storage.rootPath)
     }
 

@@ -24,7 +24,6 @@ struct Validation {
         checkPair("agent.tls")
         checkNeeds("agent.tls.caPath", for: "agent.tls.certPath")
         checkNeeds("agent.tls.caPath", for: "agent.tls.serverName")
-        checkURL("zillizCloud.endpoint", mayBeEmpty: true)
     }
 
     /// Adds a problem with the value of a key, under the name and at the place the user knows.
