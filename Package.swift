@@ -70,6 +70,7 @@ let package = Package(
         .systemLibrary(name: "CEpoll", path: "Sources/CLibraries/CEpoll"),
         system("CExpat", pkgConfig: "expat", package: "libexpat1-dev"),
         .systemLibrary(name: "CFile", path: "Sources/CLibraries/CFile"),
+        .systemLibrary(name: "CHeap", path: "Sources/CLibraries/CHeap"),
         system("CMicroHTTPD", pkgConfig: "libmicrohttpd", package: "libmicrohttpd-dev"),
         system("CTLS", pkgConfig: "libssl", package: "libssl-dev"),
         .systemLibrary(name: "CWire", path: "Sources/CLibraries/CWire"),
@@ -77,7 +78,7 @@ let package = Package(
         system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
 
         // MARK: Libraries, lowest layer first
-        shared("Support"),
+        shared("Support", ["CHeap"]),
         shared("JSON", ["Support"]),
         shared("Compression", ["Support", "CZstd"]),
         shared("CommandLineInterface", ["Support"]),

@@ -61,7 +61,8 @@ import Testing
         let sections = ["server.tls.", "backup.shard.", "coordinator.", "agent."]
         let keys = [
             "server.listen", "server.token", "backup.maxSegmentGroupSize", "transfer.multipartStreamThresholdMiB",
-            "transfer.partSizeMiB", "transfer.stallTimeoutSeconds", "transfer.fastPath",
+            "transfer.partSizeMiB", "transfer.largeObjectThresholdMiB", "transfer.stallTimeoutSeconds",
+            "transfer.fastPath",
             "transfer.bandwidth", "transfer.requestsPerSecond",
         ]
         return keys.contains(key) || sections.contains { key.hasPrefix($0) } || key.lowercased().hasSuffix("cacertpath")

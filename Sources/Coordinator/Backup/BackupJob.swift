@@ -31,9 +31,15 @@ struct BackupJob: Sendable {
                 claim: claim, earlier: earlier)
             let writing = Task { await journal.keepWriting() }
             defer { writing.cancel() }
-            return try await context.withWorkers(backupName: request.name) { dispatcher in
-                let pause = GarbageCollectionPause(context: context, server: server)
-                return try await pause.during { try await make(selection, server, dispatcher, pause, journal) }
+            do {
+                return try await context.withWorkers(backupName: request.name) { dispatcher in
+                    let pause = GarbageCollectionPause(context: context, server: server)
+                    return try await pause.during { try await make(selection, server, dispatcher, pause, journal) }
+                }
+            } catch {
+                // What another process has taken over is its own.
+                if await claim.isHeld() { await context.endUploads(below: paths.directory, in: metadata.store) }
+                throw error
             }
         }
     }

@@ -102,14 +102,18 @@ struct CollectionBackupTask: Sendable {
         monitor.setSize(planned.size, of: name)
         await dispatcher.announce(plan.amount(of: planned), job: context.id)
         let (journal, paths, copies) = (journal, backupPaths, plan)
-        try await timer.measure(.copy) {
-            try await dispatcher.copy(
-                copies.shards(of: planned), job: context.id, lane: planned.collectionID, spreadsKeys: true,
-                survivesMissing: true,
-                onFinished: { shard in
-                    journal.add(shard)
-                    finished.add(shard.shard, in: paths)
-                }, onBytes: { monitor.advance(name, by: $0) })
+        var copying = ObjectCopies(
+            context: context, dispatcher: dispatcher, source: .milvus, destination: .backup,
+            lane: planned.collectionID)
+        copying.spreadsKeys = true
+        copying.survivesMissing = true
+        copying.onFinished = { shard in
+            journal.add(shard)
+            finished.add(shard.shard, in: paths)
+        }
+        copying.onBytes = { monitor.advance(name, by: $0) }
+        try await timer.measure(.copy) { [copying] in
+            try await copying.copy(large: copies.largeObjects(of: planned)) { copies.shards(of: planned) }
         }
     }
 

@@ -138,6 +138,8 @@ extension TransferSettings {
         multipartCopyThreshold = values.mebibytes("transfer.multipartCopyThresholdMiB")
         multipartStreamThreshold = values.mebibytes("transfer.multipartStreamThresholdMiB")
         partSize = values.mebibytes("transfer.partSizeMiB")
+        let largeObject = values.mebibytes("transfer.largeObjectThresholdMiB")
+        largeObjectThreshold = largeObject > 0 ? largeObject : nil
         stallTimeout = values.seconds("transfer.stallTimeoutSeconds")
         let (bandwidth, requests) = (
             values.integer("transfer.bandwidth"), values.integer("transfer.requestsPerSecond")
