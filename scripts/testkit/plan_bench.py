@@ -4,8 +4,8 @@ real coordinator's own processor time and memory, apart from everybody else's.
 """
 
 import argparse
+import contextlib
 import datetime
-import json
 import os
 import platform
 import sys
@@ -94,40 +94,32 @@ def configuration(port, milvus_port):
     }
 
 
-def measured(program, timeout):
-    """Waits for the end of a program: processor seconds, the most resident bytes, and the result."""
+def measured(program, timeout=3600):
+    """Waits for the good end of a program: processor seconds, and the most bytes it had resident."""
     resident = 0
 
-    def ended():
-        nonlocal resident
-        if not os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            resident = max(resident, peak_memory(program.pid))
-            return False
-        return True
-
-    fields = []
-
     def has_ended():
-        # What a zombie has used is still to be read.
-        done = ended()
-        if done:
-            fields.extend(Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split())
-        return done
+        nonlocal resident
+        if os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return True
+        resident = max(resident, peak_memory(program.pid))
+        return False
 
     if not wait_until(has_ended, timeout, interval=0.05):
         program.kill()
         sys.exit(f"bench-plan: {program.name} did not end within {timeout} s")
-    seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    # Nobody has waited for it yet, so what it has used is still to be read.
+    fields = Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()
     result = program.wait(10)
     if result.code:
         sys.exit(f"bench-plan: it failed:\n{result}")
-    return seconds, resident, result
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), resident
 
 
-def plan(title, population, layout):
-    """One backup and one dry run of its restore."""
+@contextlib.contextmanager
+def simulated(population, layout, directory):
+    """The servers and two agents: the programs to run, and the options of a `create` that waits for these agents."""
     base = layout.port_base + 160
-    directory = layout.directory / "bench-plan" / str(population.objects)
     simulation = Simulation(population, "files/insert_log/", f"backup/{NAME}/binlogs/insert_log/")
     store, milvus = Store(simulation, HOST, base), Milvus(population, HOST, base + 1)
     values = configuration(base, base + 1)
@@ -135,21 +127,25 @@ def plan(title, population, layout):
     address = f"{HOST}:{base + 2}"
     agents = [SwiftAgent(address, f"agent-{number}", values, simulation) for number in range(2)]
     try:
-        created = installation.start("create", "-n", NAME, "--listen", address, "--min-agents", 2)
         for agent in agents:
             agent.start()
-        costs = [measured(created, 3600)]
+        yield installation, ["--listen", address, "--min-agents", len(agents)]
         for agent in agents:
             if agent.failure:
                 raise agent.failure
-        restored = installation.start("restore", "-n", NAME, "--dry-run", "-s", "_again")
-        costs.append(measured(restored, 3600))
     finally:
         store.stop()
         milvus.stop()
         installation.stop()
-    documents = {key.rpartition("/")[2]: len(body) for key, body in simulation.objects.items() if f"/{NAME}/" in key}
-    print(f"{title}: {json.dumps([cost[:2] for cost in costs])} documents {json.dumps(documents)}", flush=True)
+
+
+def plan(title, population, layout):
+    """One backup and one dry run of its restore."""
+    directory = layout.directory / "bench-plan" / str(population.objects)
+    with simulated(population, layout, directory) as (installation, options):
+        costs = [measured(installation.start("create", "-n", NAME, *options))]
+        costs.append(measured(installation.start("restore", "-n", NAME, "--dry-run", "-s", "_again")))
+    print(f"{title}: {costs}", flush=True)
     return costs
 
 
@@ -160,7 +156,7 @@ def report(results):
     ]
     for title, population, costs in results:
         cells = []
-        for seconds, resident, _ in costs:
+        for seconds, resident in costs:
             cells += [f"{seconds:.1f}", f"{1e6 * seconds / population.objects:.0f}", f"{resident / (1 << 20):.0f}"]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
