@@ -63,9 +63,11 @@ class FaultyStore:
     """Passes requests on to `service`, and spoils `rate` of them (0 to 1) with one of `faults`.
 
     `matching` restricts the faults to requests whose line (method and path) it finds. `counts` tells what was done.
+    It listens on `address`.
     """
 
-    def __init__(self, service, seed=0, rate=0.0, faults=FAULTS, matching="", latency=0.3, host="127.0.0.1"):
+    def __init__(self, service, seed=0, rate=0.0, faults=FAULTS, matching="", latency=0.3, address="127.0.0.1"):
+        self.service = service
         self.seed = seed
         self.rate = rate
         self.faults = list(faults)
@@ -76,10 +78,10 @@ class FaultyStore:
         self._matching = re.compile(matching)
         self._asked = collections.Counter()
         self._random = random.Random(seed)  # For what need not be the same each time.
-        self._target = (host, service.port)
+        self._target = ("127.0.0.1", service.port)
         self._loop = asyncio.new_event_loop()
-        self._listener = socket.create_server((host, 0), backlog=512)
-        self.port = self._listener.getsockname()[1]
+        self._listener = socket.create_server((address, 0), backlog=512)
+        self.address, self.port = self._listener.getsockname()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
