@@ -30,7 +30,7 @@ chaos: build ## Back up and restore while things break (SEED, MINUTES), and comp
 	@scripts/chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 test: ## All tests, against real Milvus and S3 servers that are started for them
-	@scripts/test unit integration
+	@scripts/test unit fuzz integration
 
 test-unit: ## The Swift tests alone
 	@scripts/test unit

@@ -147,7 +147,7 @@ let package = Package(
         tests("Checksums", ["CChecksum"]),
         tests("WireHTTP", ["Support", "Checksums", "HTTP", "HTTPTesting"]),
         tests("HTTPServer", ["Support", "HTTP"]),
-        tests("ObjectStorage", ["Support", "HTTP", "WireHTTP", "ObjectStorageTesting"]),
+        tests("ObjectStorage", ["Support", "Checksums", "HTTP", "WireHTTP", "ObjectStorageTesting"]),
         tests("MilvusClient", ["Support", "HTTP"]),
         tests("BackupFormat", ["Support", "JSON", "Compression"]),
         tests("Configuration", ["Support"]),

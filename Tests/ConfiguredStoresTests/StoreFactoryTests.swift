@@ -92,7 +92,7 @@ struct StoreFactoryTests {
         #expect(client.requests.count == 1)
     }
 
-    @Test(arguments: [StorageProvider.azure, .gcpnative, .local])
+    @Test(arguments: [StorageProvider.gcpnative, .local])
     func otherProvidersAreRefusedPlainly(provider: StorageProvider) {
         #expect {
             try StoreFactory(http: RecordingClient()).makeStore(settings(provider))
@@ -130,6 +130,42 @@ struct StoreFactoryTests {
         }
     }
 
+    private func azure(_ authentication: StorageAuthentication, account: String = "acct") -> StorageSettings {
+        var settings = settings(.azure)
+        (settings.address, settings.port, settings.accountName) = ("core.windows.net", 443, account)
+        settings.authentication = authentication
+        return settings
+    }
+
+    @Test func azureIsReachedByItsAccount() async throws {
+        let client = RecordingClient()
+        let key = StorageAuthentication.sharedKey(accountKey: Secret("c2VjcmV0"))
+        let store = try StoreFactory(http: client, retryPolicy: nil).makeStore(azure(key))
+        _ = try await store.head("a/b")
+        let request = try #require(client.requests.first)
+        #expect(request.url == "https://acct.blob.core.windows.net/bucket/a/b")
+        #expect(
+            request.headers.contains { $0.name == "authorization" && $0.value.hasPrefix("SharedKey acct:") })
+        #expect(
+            store.identity
+                == StoreIdentity(
+                    provider: "azure", endpoint: "acct.blob.core.windows.net", usesTLS: true, bucket: "bucket"))
+    }
+
+    @Test(arguments: [
+        (StorageAuthentication.sharedKey(accountKey: Secret("s3cret!")), "acct", "auth.accountKey is no account key"),
+        (.sharedKey(accountKey: Secret("c2VjcmV0")), "a.b/", "accountName \"a.b/\" is no name of a storage account"),
+        (.iam(endpoint: ""), "acct", "this authentication does not go with provider azure"),
+    ])
+    func azureSettingsThatCannotWork(authentication: StorageAuthentication, account: String, message: String) {
+        #expect {
+            try StoreFactory(http: RecordingClient()).makeStore(azure(authentication, account: account))
+        } throws: { error in
+            let error = error as? BackupError
+            return error?.message.hasPrefix(message) == true && error?.description.contains("s3cret") == false
+        }
+    }
+
     @Test func bothStoresOfAConfiguration() throws {
         var configuration = Configuration()
         configuration.backup.storage.bucketName = "other"
@@ -137,9 +173,9 @@ struct StoreFactoryTests {
         let stores = try StorePair(configuration, factory: factory)
         #expect(stores.milvus.identity.bucket == "a-bucket" && stores.backup.identity.bucket == "other")
         #expect(stores.milvus.identity.isSameBackend(as: stores.backup.identity))
-        configuration.backup.storage.provider = .azure
+        configuration.backup.storage.provider = .gcpnative
         #expect { try StorePair(configuration, factory: factory) } throws: { error in
-            (error as? BackupError)?.message == "backup.storage: the storage provider azure is not supported"
+            (error as? BackupError)?.message == "backup.storage: the storage provider gcpnative is not supported"
         }
         configuration.backup.storage = StorageSettings()
         configuration.milvus.storage.bucketName = ""

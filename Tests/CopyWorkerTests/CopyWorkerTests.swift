@@ -24,7 +24,7 @@ import Testing
             let count = completion.lease.shard * 5
             #expect(completion.results.map(\.index) == Array(0..<count))
             #expect(completion.results.allSatisfy { $0.copiedByStore == sharesBackend && $0.etag != nil })
-            #expect(completion.results.allSatisfy { ($0.checksum?.kind == "md5") != sharesBackend })
+            #expect(completion.results.allSatisfy { ($0.checksum?.kind == "crc32c") != sharesBackend })
             #expect(completion.bytes == Int64((0..<count).reduce(0) { $0 + 100 + $1 }))
         }
         #expect(messages.last == .goodbye && messages.count == 4)

@@ -1,10 +1,11 @@
+import HTTP
 @testable import HTTPServer
 @testable import ObjectStorage
 @testable import WireHTTP
 
-/// The documents of an S3 store. The first byte says which.
+/// The documents of an S3 store and of Azure. The first byte says which.
 func fuzzXML(_ bytes: [UInt8]) {
-    let (which, document) = choice(bytes, of: 5)
+    let (which, document) = choice(bytes, of: 7)
     switch which {
     case 0: _ = try? ObjectListing.page(of: document)
     case 1: _ = try? UploadListing(document)
@@ -14,6 +15,12 @@ func fuzzXML(_ bytes: [UInt8]) {
         _ = refusal.isWrongRegion
         require(
             !refusal.message.utf8.contains { $0 < 0x20 }, "a store writes control characters into a log")
+    case 5: _ = try? BlobListing.page(of: document)
+    case 6:
+        let refusal = AzureErrorResponse(HTTPResponse(status: 403, body: document))
+        require(
+            !refusal.message.utf8.contains { $0 < 0x20 }, "a store writes control characters into a log")
+        require(refusal.message.redactingSignatures == refusal.message, "a signature is left in a message")
     default:
         // Keys may be anything that is text: a document of ours is read back as it was meant.
         let keys = String(decoding: document, as: UTF8.self).split(separator: "\n").map(String.init)

@@ -37,7 +37,8 @@ def killed(install, archive, bucket, proxy, name):
 
 def test_a_killed_backup_is_gone_on_with(install, archive, bucket, proxy, name):
     installation = killed(install, archive, bucket, proxy, name)
-    before = bucket.sizes(f"backup/{name}/binlogs/")
+    # The gateway lists empty directories, which uploads that never ended have left.
+    before = {key for key in bucket.sizes(f"backup/{name}/binlogs/") if not key.endswith("/")}
     assert f"backup/{name}/claim.json" in bucket.sizes(f"backup/{name}/")
     listed = json.loads(installation.run("list", "--all", "--json").output)
     (unfinished,) = listed["unfinished_backups"]
@@ -49,7 +50,7 @@ def test_a_killed_backup_is_gone_on_with(install, archive, bucket, proxy, name):
     resumed = installation.run("create", "-n", name, "--filter", archive.filter, "--resume")
     assert resumed.code == 0, str(resumed)
     left = bucket.sizes(f"backup/{name}/")
-    assert set(before) <= set(left)
+    assert before <= set(left)
     assert not [key for key in left if "journal" in key or "claim" in key]
 
     checked = installation.run("restore", "-n", name, "--dry-run", "-s", "_dry")

@@ -6,7 +6,7 @@ package struct StoreFeatures: OptionSet, Sendable {
     package let rawValue: Int
     package init(rawValue: Int) { self.rawValue = rawValue }
 
-    /// Keys with `//`, `.`, `..` or a leading slash, and keys below another object's key. A store without it refuses them.
+    /// Keys with `//`, segments of dots, or a leading slash. A store without it may refuse them.
     package static let anyPath = StoreFeatures(rawValue: 1)
     /// Keys with control characters. A store without it refuses them.
     package static let controlCharacters = StoreFeatures(rawValue: 2)
@@ -18,8 +18,13 @@ package struct StoreFeatures: OptionSet, Sendable {
     package static let endedUploads = StoreFeatures(rawValue: 16)
     /// Objects can be uploaded in parts. A store without it says so with `unsupported`.
     package static let multipart = StoreFeatures(rawValue: 32)
+    /// Keys below another object's key. A store without it refuses them.
+    package static let nestedKeys = StoreFeatures(rawValue: 64)
+    /// Uploads that nobody has ended are listed. A store without it lists none.
+    package static let pendingUploads = StoreFeatures(rawValue: 128)
     package static let all: StoreFeatures = [
-        .anyPath, .controlCharacters, .uploadsByPrefix, .lineFeeds, .endedUploads, .multipart,
+        .anyPath, .controlCharacters, .uploadsByPrefix, .lineFeeds, .endedUploads, .multipart, .nestedKeys,
+        .pendingUploads,
     ]
 }
 

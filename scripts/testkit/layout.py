@@ -6,6 +6,7 @@ Ports count from a base and stay within two hundred of it. The base is what TEST
     +1, +2    the S3 stores store-a and store-b        +6, +7    their metrics
     +3        moto, another S3 implementation
     +4        store-a once more, behind TLS
+    +5        the fake of Azure Blob Storage
     +10 n     Milvus n: +0 gRPC and REST, +1 management (health, metrics), +2 etcd
     +50+10 n  the ports that only Milvus n itself uses
     +90 ...   whatever tests and the demo start
@@ -16,6 +17,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import azure
 from .processes import port_answers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -68,6 +70,18 @@ class TLSFront:
 
 
 @dataclass(frozen=True)
+class Azure:
+    """A fake of Azure Blob Storage, see azure.py; its certificate is signed by an authority of its own."""
+
+    name: str
+    port: int
+
+    @property
+    def endpoint(self):
+        return f"https://{HOST}:{self.port}"
+
+
+@dataclass(frozen=True)
 class Milvus:
     """A Milvus standalone whose data lives at `root` in `bucket` of `store`."""
 
@@ -102,6 +116,7 @@ class Layout:
         self.stores = [store_a, store_b]
         self.moto = Moto("moto", base + 3)
         self.tls = TLSFront("store-a-tls", store_a, base + 4)
+        self.azure = Azure("azure", base + 5)
         table = [
             ("milvus-a", store_a, "milvus-a", "files"),
             ("milvus-b", store_b, "milvus-b", "files"),
@@ -124,7 +139,7 @@ class Layout:
             )
             for first, (name, store, bucket, root) in zip(first_ports, table, strict=True)
         ]
-        self.default_names = ["store-a", "store-b", "moto", "store-a-tls", "milvus-a", "milvus-b"]
+        self.default_names = ["store-a", "store-b", "moto", "store-a-tls", "azure", "milvus-a", "milvus-b"]
 
     @property
     def _port_base_file(self):
@@ -158,7 +173,7 @@ class Layout:
 
     @property
     def all(self):
-        return [*self.stores, self.moto, self.tls, *self.milvus]
+        return [*self.stores, self.moto, self.tls, self.azure, *self.milvus]
 
     def named(self, name):
         for service in self.all:
@@ -210,6 +225,9 @@ class Layout:
             "MILVUS_BACKUP_TEST_S3_SECOND": url(self.moto, "conformance"),
             "MILVUS_BACKUP_TEST_S3_TLS": url(self.tls, "conformance"),
             "MILVUS_BACKUP_TEST_S3_TLS_CA": str(self.certificate_authority),
+            "MILVUS_BACKUP_TEST_AZURE": f"{self.azure.endpoint}/{azure.ACCOUNT}",
+            "MILVUS_BACKUP_TEST_AZURE_KEY": azure.KEY,
+            "MILVUS_BACKUP_TEST_AZURE_CA": str(self.service_directory(self.azure) / "authority.pem"),
         }
 
     def write_environment(self):

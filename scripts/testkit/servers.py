@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from .layout import ACCESS_KEY, HOST, SECRET_KEY, VIRTUAL_ENVIRONMENT, Milvus, Moto, Store, TLSFront
+from .layout import ACCESS_KEY, HOST, REPOSITORY, SECRET_KEY, VIRTUAL_ENVIRONMENT, Azure, Milvus, Moto, Store, TLSFront
 from .processes import Background, ProcessError, listener_of, port_answers, wait_until
 
 
@@ -186,6 +186,25 @@ class TLSFrontServer(Server):
         return port_answers(HOST, self.service.port)
 
 
+class AzureFake(Server):
+    """See azure.py."""
+
+    def ports(self):
+        return [self.service.port]
+
+    def launch(self):
+        return self.process.start(
+            [
+                str(VIRTUAL_ENVIRONMENT / "bin" / "python"), "-m", "testkit.azure", str(self.directory),
+                str(self.service.port),
+            ],
+            {"PYTHONPATH": str(REPOSITORY / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+
+    def is_ready(self):
+        return port_answers(HOST, self.service.port)
+
+
 class MilvusServer(Server):
     """Milvus standalone with etcd and the message queue inside, its data in a store."""
 
@@ -333,7 +352,7 @@ quotaAndLimits:
   enabled: false
 """
 
-KINDS = {Store: StoreServer, Moto: MotoServer, TLSFront: TLSFrontServer, Milvus: MilvusServer}
+KINDS = {Store: StoreServer, Moto: MotoServer, TLSFront: TLSFrontServer, Azure: AzureFake, Milvus: MilvusServer}
 
 
 def server_for(layout, service):

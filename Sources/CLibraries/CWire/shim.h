@@ -23,6 +23,11 @@ static inline long cwire_splice(int from, int to, size_t length, int more) {
     return syscall(SYS_splice, from, (void *)0, to, (void *)0, length, flags);
 }
 
+/// Shows up to `length` bytes at the front of a pipe to an empty one as well, without copying or waiting; -1 with errno.
+static inline long cwire_tee(int from, int to, size_t length) {
+    return syscall(SYS_tee, from, to, length, 2 /* SPLICE_F_NONBLOCK */);
+}
+
 /// A pipe that does not block and is not inherited: its reading and its writing end. 0, or -1 with errno.
 static inline int cwire_pipe(int ends[2]) { return (int)syscall(SYS_pipe2, ends, O_CLOEXEC | O_NONBLOCK); }
 

@@ -27,7 +27,9 @@ struct StoreCheck: Sendable {
             let prefix = MilvusPaths(root: settings.rootPath).rootPrefix
             let page = try await store.list(prefix: prefix, delimiter: nil, continuation: nil, limit: 10)
             first = page.objects.first { $0.size > 0 } ?? page.objects.first
-            findings.append(.ok("\(name): list", "bucket \"\(settings.bucketName)\" at \(settings.endpoint)"))
+            // Azure's address alone does not tell whose account it is.
+            let place = settings.provider == .azure ? store.identity.endpoint : "\(settings.endpoint)"
+            findings.append(.ok("\(name): list", "bucket \"\(settings.bucketName)\" at \(place)"))
         } catch {
             return ([.error("\(name): list", BackupError(wrapping: error))], false)
         }

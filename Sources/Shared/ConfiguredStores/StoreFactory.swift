@@ -34,11 +34,18 @@ package struct StoreFactory: Sendable {
     /// - Throws: ``BackupError/Code/unsupported`` for a provider or an authentication this program does not speak,
     ///   ``BackupError/Code/configuration`` when there is no bucket.
     package func makeStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
+        let store = try makePlainStore(settings)
+        guard let retryPolicy else { return store }
+        return RetryingObjectStore(store, policy: retryPolicy, logger: logger)
+    }
+
+    private func makePlainStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
+        if settings.provider == .azure { return try makeAzureStore(settings) }
         guard let provider = settings.provider.family else {
             let family = S3Provider.allCases.map(\.rawValue).joined(separator: ", ")
             throw BackupError(
                 .unsupported, "the storage provider \(settings.provider.rawValue) is not supported",
-                hint: "use one of \(family)")
+                hint: "use one of \(family), azure")
         }
         guard !settings.bucketName.isEmpty else { throw BackupError(.configuration, "bucketName is empty") }
         var configuration = S3Configuration(
@@ -52,9 +59,26 @@ package struct StoreFactory: Sendable {
         configuration.addressing = provider.addressing
         configuration.tls.caCertPath = settings.caCertPath
         configuration.stallTimeout = stallTimeout
-        let store = S3ObjectStore(configuration, http: http)
-        guard let retryPolicy else { return store }
-        return RetryingObjectStore(store, policy: retryPolicy, logger: logger)
+        return S3ObjectStore(configuration, http: http)
+    }
+
+    private func makeAzureStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
+        guard !settings.bucketName.isEmpty else { throw BackupError(.configuration, "bucketName is empty") }
+        let authorization: AzureAuthorization
+        switch settings.authentication {
+        case .sharedKey(let key): authorization = .sharedKey(try AzureAccountKey(key))
+        case .defaultChain: authorization = .tokens(azureTokens(http: http, environment: environment))
+        case .staticKeys, .iam, .serviceAccount, .none:
+            throw BackupError(
+                .configuration, "this authentication does not go with provider azure",
+                hint: "set auth.type to sharedKey or default")
+        }
+        var configuration = try AzureConfiguration(
+            account: settings.accountName, host: settings.address, port: settings.port,
+            container: settings.bucketName, authorization: authorization)
+        configuration.tls.caCertPath = settings.caCertPath
+        configuration.stallTimeout = stallTimeout
+        return AzureObjectStore(configuration, http: http)
     }
 
     private func credentials(

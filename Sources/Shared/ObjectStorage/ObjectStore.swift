@@ -77,9 +77,14 @@ package protocol ObjectStore: Sendable {
     func createBucketIfMissing() async throws
 
     var limits: StoreLimits { get }
+
+    /// Whether ETags may be made of the content, and equal ones prove a copy. Else nothing is expected of them.
+    var etagsTellContent: Bool { get }
 }
 
 extension ObjectStore {
+    package var etagsTellContent: Bool { true }
+
     @discardableResult
     package func put(_ key: String, body: ObjectBody, if condition: WriteCondition) async throws -> StoredObject {
         throw BackupError(.unsupported, "this store knows no conditional writes")

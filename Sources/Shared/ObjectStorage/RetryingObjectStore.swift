@@ -22,6 +22,7 @@ package struct RetryingObjectStore: ObjectStore {
 
     package var identity: StoreIdentity { base.identity }
     package var limits: StoreLimits { base.limits }
+    package var etagsTellContent: Bool { base.etagsTellContent }
 
     private func retrying<Result>(
         _ call: String, _ subject: String, _ operation: () async throws -> Result

@@ -46,15 +46,21 @@ package final class BytePipe: Sendable {
 
     package let capacity: Int
     private let throttle: Throttle?
+    private let observer: (@Sendable (UnsafeRawBufferPointer) -> Void)?
     private let state = Mutex(State())
 
     /// - Parameters:
     ///   - capacity: bytes held at most.
     ///   - throttle: what the consumer's reads are bound by.
-    package init(capacity: Int = 256 * 1024, throttle: Throttle? = nil) {
+    ///   - observer: sees all bytes in their order as they are written. Called within the lock: it must not use the pipe.
+    package init(
+        capacity: Int = 256 * 1024, throttle: Throttle? = nil,
+        observer: (@Sendable (UnsafeRawBufferPointer) -> Void)? = nil
+    ) {
         precondition(capacity > 0)
         self.capacity = capacity
         self.throttle = throttle
+        self.observer = observer
     }
 
     /// Whether the consumer waits for the throttle.
@@ -122,7 +128,9 @@ package final class BytePipe: Sendable {
             let count =
                 oversized ? bytes.count : (wholly ? (bytes.count <= room ? bytes.count : 0) : min(room, bytes.count))
             guard count > 0 else { return (0, nil, false) }
-            state.buffer.append(UnsafeRawBufferPointer(rebasing: bytes[..<count]), capacity: max(capacity, count))
+            let piece = UnsafeRawBufferPointer(rebasing: bytes[..<count])
+            observer?(piece)
+            state.buffer.append(piece, capacity: max(capacity, count))
             state.received += Int64(count)
             defer { state.onReadable = nil }
             return (count, state.onReadable, false)

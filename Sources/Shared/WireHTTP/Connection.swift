@@ -169,8 +169,10 @@ final class Connection {
         return result
     }
 
-    /// Sends what a pipe holds over a plain connection.
-    func drain(_ pipe: LentPipe, more: Bool) -> Transferred { sent(pipe.drain(into: descriptor, more: more)) }
+    /// Sends up to `most` bytes of what a pipe holds over a plain connection.
+    func drain(_ pipe: LentPipe, most: Int, more: Bool) -> Transferred {
+        sent(pipe.drain(into: descriptor, most: most, more: more))
+    }
 
     /// Lets the loop sleep until so many bytes are there at once: fewer and larger steps.
     func setLowWater(_ bytes: Int64) {

@@ -57,6 +57,10 @@ final class LentPipe {
     private let output: Int32
     /// Bytes that are in it.
     private(set) var count = 0
+    /// Bytes at its front that ``look(through:_:)`` has shown.
+    private(set) var seen = 0
+    /// What bytes are shown through.
+    private var mirror: LentPipe?
     private let capacity: Int
 
     /// nil when the process has no descriptors left.
@@ -82,13 +86,48 @@ final class LentPipe {
         return result
     }
 
-    /// Gives what it holds to a socket.
+    /// Gives up to `most` bytes of what it holds to a socket.
     ///
     /// - Parameter more: whether bytes will follow.
-    func drain(into socket: Int32, more: Bool) -> Transferred {
-        let result = Transferred(cwire_splice(output, socket, count, more ? 1 : 0))
-        if case .bytes(let moved) = result { count -= moved }
+    func drain(into socket: Int32, most: Int, more: Bool) -> Transferred {
+        let result = Transferred(cwire_splice(output, socket, most, more ? 1 : 0))
+        if case .bytes(let moved) = result {
+            count -= moved
+            seen = max(0, seen - moved)
+        }
         return result
+    }
+
+    /// Whether ``look(through:_:)`` can be called: false when the process has no descriptors left.
+    func prepareToLook() -> Bool {
+        if mirror == nil { mirror = LentPipe() }
+        return mirror != nil
+    }
+
+    /// Shows `body` the bytes at the front, piece by piece, and keeps them: one copy, where taking them out of the socket and
+    /// sending them on would be two. Call it when nothing that was shown is left.
+    ///
+    /// - Returns: `.bytes` with how many were shown: perhaps not all.
+    func look(
+        through memory: UnsafeMutableRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void
+    ) -> Transferred {
+        guard let mirror else { return .failed(SystemError(number: EBADF)) }
+        guard case .bytes(var left) = Transferred(cwire_tee(output, mirror.input, count)) else {
+            return .failed(SystemError())
+        }
+        let shown = left
+        while left > 0 {
+            guard case .bytes(let some) = Transferred(read(mirror.output, memory.baseAddress, min(left, memory.count)))
+            else {
+                // It would show them to the next one.
+                self.mirror = nil
+                return .failed(SystemError())
+            }
+            body(UnsafeRawBufferPointer(rebasing: memory[..<some]))
+            left -= some
+        }
+        seen = shown
+        return .bytes(shown)
     }
 }
 

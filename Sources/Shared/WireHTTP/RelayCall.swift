@@ -5,7 +5,7 @@ import Support
 /// Passes the body of one answer on as the body of another request, on the thread of its loop.
 ///
 /// Bytes go the way ``HTTP/RelayPath`` says: through a pipe of the kernel where nobody has to see them and both connections are
-/// plain, else through a lent buffer. Neither is held while it is empty.
+/// plain, or they are only looked at; else through a lent buffer. Neither is held while it is empty.
 final class RelayCall: LoopCall, ExchangeOwner {
     private enum Phase {
         /// The source was asked, and has not answered yet.
@@ -38,6 +38,8 @@ final class RelayCall: LoopCall, ExchangeOwner {
     private var path = RelayPath.unseen
     private var buffer: LentBuffer?
     private var pipe: LentPipe?
+    /// No descriptors are left for pipes.
+    private var lacksPipes = false
     private var crc = CRC32C()
     /// Bytes of the body that are still to come from the source, and to go to the destination.
     private var left: (toReceive: Int64, toSend: Int64)
@@ -257,7 +259,7 @@ final class RelayCall: LoopCall, ExchangeOwner {
     private var mostToTake: Int64 { allowance > 0 ? min(left.toReceive, allowance) : left.toReceive }
 
     private var isThroughKernel: Bool {
-        path == .unseen && relay.length > RelayCall.smallBody && source?.connection?.isPlain == true
+        !lacksPipes && relay.length > RelayCall.smallBody && source?.connection?.isPlain == true
             && destination?.connection?.isPlain == true
     }
 
@@ -270,10 +272,11 @@ final class RelayCall: LoopCall, ExchangeOwner {
             sent(count)
         }
         while let pipe, pipe.count > 0, let connection = destination.connection {
-            let more = left.toSend > Int64(pipe.count)
+            if path == .checksummed && pipe.seen == 0 { try look(into: pipe, destination) }
+            let most = path == .checksummed ? pipe.seen : pipe.count
             guard
                 let count = try destination.bytes(
-                    connection.drain(pipe, more: more),
+                    connection.drain(pipe, most: most, more: left.toSend > Int64(most)),
                     whenEnded: "the connection was closed when a part of the body had been sent")
             else { return false }
             sent(count)
@@ -293,9 +296,10 @@ final class RelayCall: LoopCall, ExchangeOwner {
     private func fillPipe(_ source: Exchange) throws(WireFailure) {
         giveBufferBack()
         if pipe == nil { pipe = loop.pipes.take() }
-        guard let pipe, let connection = source.connection else {
+        guard let pipe, let connection = source.connection, path == .unseen || pipe.prepareToLook() else {
+            givePipeBack()
             // No descriptors for a pipe: the bytes go the other way.
-            path = .checksummed
+            lacksPipes = true
             return
         }
         guard let count = try source.bytes(connection.fill(pipe, most: mostToTake), whenEnded: truncated) else {
@@ -304,6 +308,14 @@ final class RelayCall: LoopCall, ExchangeOwner {
         left.toReceive -= Int64(count)
         leftInTurn -= Int64(count)
         allowance -= Int64(count)
+    }
+
+    /// Takes the bytes of the pipe into the checksum, without taking them out.
+    private func look(into pipe: LentPipe, _ destination: Exchange) throws(WireFailure) {
+        let spare = loop.buffers.take()
+        defer { loop.buffers.give(spare) }
+        _ = try destination.bytes(
+            pipe.look(through: spare.room) { crc.update($0) }, whenEnded: "the bytes on their way are gone")
     }
 
     private var truncated: String { "the connection ended before the answer was complete" }

@@ -10,21 +10,25 @@ import WireHTTP
 struct TestServer: Sendable, CustomStringConvertible {
     /// A gateway made of MinIO's code.
     static let minio = TestServer(
-        variable: "MILVUS_BACKUP_TEST_S3", provider: .minio, features: [.lineFeeds, .endedUploads, .multipart])
+        variable: "MILVUS_BACKUP_TEST_S3", provider: .minio,
+        features: [.lineFeeds, .endedUploads, .multipart, .pendingUploads])
     /// Another implementation of S3.
     static let second = TestServer(
         variable: "MILVUS_BACKUP_TEST_S3_SECOND", provider: .s3,
-        features: [.anyPath, .controlCharacters, .uploadsByPrefix, .multipart])
+        features: [
+            .anyPath, .controlCharacters, .uploadsByPrefix, .multipart, .nestedKeys, .pendingUploads,
+        ])
     static let all = [minio, second, minio?.throughWire, second?.throughWire].compactMap { $0 }
     /// The first one behind TLS, with a certificate of an authority of one's own in the file
     /// `MILVUS_BACKUP_TEST_S3_TLS_CA`.
     static let tls = TestServer(
-        variable: "MILVUS_BACKUP_TEST_S3_TLS", provider: .minio, features: [.lineFeeds, .endedUploads, .multipart])
+        variable: "MILVUS_BACKUP_TEST_S3_TLS", provider: .minio,
+        features: [.lineFeeds, .endedUploads, .multipart, .pendingUploads])
 
     /// A server of its own, to copy to.
     static let other = TestServer(
         variable: "MILVUS_BACKUP_TEST_S3_OTHER_SERVER", provider: .minio,
-        features: [.lineFeeds, .endedUploads, .multipart])
+        features: [.lineFeeds, .endedUploads, .multipart, .pendingUploads])
 
     private(set) var description: String
     let features: StoreFeatures

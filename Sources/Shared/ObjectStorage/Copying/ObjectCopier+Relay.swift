@@ -56,6 +56,7 @@ extension ObjectCopier {
                     }
                     let isProven =
                         options.fastPath == .auto && routes.mayProve(from, to)
+                        && source.store.etagsTellContent && store.etagsTellContent
                         && proof.isExpected(of: source.etag ?? info.etag)
                     return isProven ? .unseen : .checksummed
                 }

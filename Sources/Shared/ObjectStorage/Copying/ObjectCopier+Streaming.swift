@@ -144,28 +144,30 @@ extension ObjectCopier {
         _ source: CopySource, _ range: Range<Int64>?, to store: any ObjectStore, _ target: WriteTarget,
         _ progress: CopyProgress
     ) async throws -> MovedBytes {
-        let (etag, info) = try await moveBytes(of: source, range: range, progress) { body in
+        let (etag, info, checksum) = try await moveBytes(of: source, range: range, progress) { body in
             switch target {
             case .object(let key): try await store.put(key, body: body).etag
             case .part(let key, let id, let number):
                 try await store.uploadPart(key, uploadID: id, number: number, body: body).etag
             }
         }
-        return MovedBytes(etag: etag, sourceETag: info.etag)
+        return MovedBytes(etag: etag, sourceETag: info.etag, crc32c: checksum)
     }
 
     /// Reads an object, or `range` of it, into `write`. The pipe between the two is where bandwidth is limited.
     private func moveBytes<Result: Sendable>(
         of source: CopySource, range: Range<Int64>?, _ progress: CopyProgress,
         _ write: @escaping @Sendable (ObjectBody) async throws -> Result
-    ) async throws -> (Result, ObjectInfo) {
+    ) async throws -> (Result, ObjectInfo, UInt32) {
         let length = range.map { Int64($0.count) } ?? source.size
+        let checksum = Mutex(CRC32C())
         // A small object needs no large pipe.
         let pipe = BytePipe(
-            capacity: max(1, min(options.pipeCapacity, Int(clamping: max(length, 16 << 10)))), throttle: limiter.bytes)
+            capacity: max(1, min(options.pipeCapacity, Int(clamping: max(length, 16 << 10)))), throttle: limiter.bytes
+        ) { bytes in checksum.withLock { $0.update(bytes) } }
         progress.begin(pipe)
         defer { progress.end(pipe) }
-        return try await watchdog.watch(
+        let (result, info) = try await watchdog.watch(
             "copy of \"\(source.key)\"", timeout: options.stallTimeout,
             progress: { pipe.isHeld ? nil : pipe.bytesRead + pipe.bytesWritten }
         ) {
@@ -176,6 +178,7 @@ extension ObjectCopier {
             }
             return try await self.moveBytes(of: source, range, length, through: pipe, write)
         }
+        return (result, info, checksum.withLock { $0.value })
     }
 
     private func moveBytes<Result: Sendable>(

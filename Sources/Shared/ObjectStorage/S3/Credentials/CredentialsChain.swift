@@ -27,12 +27,19 @@ package actor CredentialsChain: CredentialsProvider {
     private static let margin: Int64 = 300
 
     private let sources: [any CredentialsSource]
+    private let hint: String
     private let now: @Sendable () -> Timestamp
     private var current: TemporaryCredentials?
     private var fetching: Task<TemporaryCredentials, any Error>?
 
-    package init(_ sources: [any CredentialsSource], now: @escaping @Sendable () -> Timestamp = Timestamp.now) {
+    /// - Parameter hint: what to do where no place has any.
+    package init(
+        _ sources: [any CredentialsSource],
+        hint: String = "give this host a role, or use an access key: auth.type static (v1: useIAM false)",
+        now: @escaping @Sendable () -> Timestamp = Timestamp.now
+    ) {
         self.sources = sources
+        self.hint = hint
         self.now = now
     }
 
@@ -74,7 +81,6 @@ package actor CredentialsChain: CredentialsProvider {
         let why = failures.isEmpty ? "" : " (\(failures.joined(separator: "; ")))"
         throw BackupError(
             .permissionDenied, "no credentials for the store were found; looked at: \(names)\(why)",
-            hint: "give this host a role, or use an access key: auth.type static (v1: useIAM false)",
-            isRetryable: isRetryable)
+            hint: hint, isRetryable: isRetryable)
     }
 }
