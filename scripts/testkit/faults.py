@@ -25,6 +25,9 @@ WRITES = ["half_request", "wrong_etag"]
 LISTINGS = ["stale_listing"]
 FAULTS = [*BEFORE, *ANSWERS, *READS, *WRITES, *LISTINGS]
 
+# Another one that looks as good, and one that says nothing.
+WRONG_ETAGS = [lambda value: value[::-1], lambda value: value[:1] + value]
+
 NAMES = {500: "InternalError", 503: "SlowDown", 403: "ExpiredToken"}
 
 
@@ -216,7 +219,7 @@ class FaultyStore:
             return
         if fault == "wrong_etag" and method == "PUT" and answer.value("etag"):
             self._count(fault)
-            answer.replaced("etag", lambda value: value[:1] + value[1:][::-1] if value[1:] != value[1:][::-1] else value)
+            answer.replaced("etag", self._random.choice(WRONG_ETAGS))
         writer.write(answer.encoded())
         if has_body and answer.chunked:
             body = await self._chunks(server_reader)
