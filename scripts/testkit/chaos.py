@@ -22,6 +22,7 @@ from .faults import FAULTS, FaultyStore
 from .layout import HOST, Layout
 from .network import Network, NetworkError
 from .objects import Bucket
+from .processes import wait_until
 from .programs import BINARIES, Installation, configuration, write_configuration
 from .server_connection import Connection
 from .testbed import Testbed
@@ -104,7 +105,8 @@ class Surroundings:
 
     def settle(self, milvus):
         """Waits until a Milvus can do everything. True if it had fallen over."""
-        fallen = not self.testbed.servers[milvus.name].running
+        server = self.testbed.servers[milvus.name]
+        fallen = not wait_until(lambda: not server.running or server.is_ready(), 60) or not server.running
         if fallen:
             self.restart_milvus(milvus)
         time.sleep(max(0, self._settled.get(milvus.name, 0) - time.monotonic()))
@@ -417,6 +419,7 @@ class Chaos:
             if killed:
                 self.counts["restores gone on with"] += 1
             else:
+                self._settle(self.target)
                 self._drop_all(self.target)
             result = self._attempt(cluster, [*begin, "--resume", killed] if killed else begin, actions)
             if result.code == 0:
