@@ -6,6 +6,7 @@ import Support
 @main
 enum MilvusBackupAgent {
     static func main() async {
+        limitHeapArenas()
         ignoreBrokenPipes()
         let stop = StopSignal()
         watchSignals([SIGINT, SIGTERM]) { number in

@@ -37,6 +37,14 @@ struct ProblemTests {
             ("agent: {allowedRoots: [a/b, a//b]}", "agent.allowedRoots: \"a//b\" is not of the form BUCKET/ROOT"),
             ("agent: {allowedRoots: [a/../b]}", "agent.allowedRoots: \"a/../b\" is not of the form BUCKET/ROOT"),
             ("agent: {allowedRoots: [/a]}", "agent.allowedRoots: \"/a\" is not of the form BUCKET/ROOT"),
+            (
+                "agent: {allowedRoots: [/a, b]}\nmilvus: {storage: {provider: local}}",
+                "agent.allowedRoots: \"b\" is not an absolute path"
+            ),
+            (
+                "agent: {allowedRoots: [/a/../b]}\nmilvus: {storage: {provider: local}}",
+                "agent.allowedRoots: \"/a/../b\" is not an absolute path"
+            ),
             ("milvus: {rest: {endpoint: 'ftp://x'}}", "backup.yaml:2: milvus.rest.endpoint: \"ftp://x\" is not a URL"),
             (
                 "milvus: {rest: {endpoint: 'http://u:secret@x'}}",

@@ -70,6 +70,16 @@ struct SampleTests {
         for (old, new) in zip(v1.parameters, v2.parameters) { #expect(old.value == new.value, "\(old.key)") }
     }
 
+    @Test func theSampleOfDirectories() throws {
+        let loaded = try load(try sample("backup-local.yaml"))
+        #expect(loaded.warnings == [])
+        let (milvus, backup) = (loaded.configuration.milvus.storage, loaded.configuration.backup.storage)
+        #expect(
+            (milvus.container, milvus.keyRoot, milvus.importRoot) == ("/srv/milvus/data", "", "/var/lib/milvus/data"))
+        #expect(
+            (backup.container, backup.keyRoot, backup.importRoot) == ("/srv/milvus-backups", "", "/srv/milvus-backups"))
+    }
+
     @Test func noFileMeansTheDefaultsOfTheTypes() throws {
         let loaded = try Configuration.parse(nil)
         var configuration = loaded.configuration
@@ -93,6 +103,15 @@ struct SampleTests {
         let found = try Configuration.load(path: "/nowhere/at/all/backup-v1.yaml", environment: environment)
         #expect(found.configuration.file == "\(configs)/backup-v1.yaml")
         #expect(found.configuration.schemaVersion == .v1)
+    }
+
+    /// The path itself goes before `$MILVUSCONF`, and an empty variable names no directory.
+    @Test func theOrderOfThePlaces() throws {
+        let path = "\(configs)/backup.yaml"
+        #expect(try ConfigurationFile.find(path, environment: ["MILVUSCONF": "/"]) == path)
+        #expect { try ConfigurationFile.find("/nowhere/x.yaml", environment: ["MILVUSCONF": ""]) } throws: { error in
+            (error as? BackupError)?.message.hasSuffix("looked for /nowhere/x.yaml, configs/x.yaml") == true
+        }
     }
 
     @Test func aMissingFileNamesThePlaces() {

@@ -99,20 +99,6 @@ struct Version1Tests {
 
     @Test(
         arguments: [
-            ("storage: {storageType: s3}\nminio: {storageType: gcp, cloudProvider: aws}", StorageProvider.s3),
-            ("minio: {storageType: gcp, cloudProvider: aws}", .gcp), ("minio: {cloudProvider: aws}", .aws),
-            ("minio: {storageType: alicloud}", .aliyun), ("minio: {storageType: alibaba}", .aliyun),
-            ("minio: {storageType: tc}", .tencent), ("minio: {storageType: MinIO}", .minio),
-            ("minio: {storageType: local}", .local),
-        ])
-    func storageTypes(text: String, provider: StorageProvider) throws {
-        let configuration = try load(text).configuration
-        #expect(configuration.milvus.storage.provider == provider)
-        #expect(configuration.backup.storage.provider == provider)
-    }
-
-    @Test(
-        arguments: [
             ("minio: {useIAM: true, iamEndpoint: e}", StorageAuthentication.iam(endpoint: "e")),
             ("minio: {storageType: azure, accessKeyID: n, secretAccessKey: k}", .sharedKey(accountKey: Secret("k"))),
             ("minio: {storageType: azure, accessKeyID: n, useIAM: true}", .defaultChain),
@@ -137,11 +123,6 @@ struct Version1Tests {
             problem("minio:\n  secretAccessKey: ''\n")
                 == "backup.yaml:2: minio.secretAccessKey: must not be empty: authentication \"static\" needs it")
         #expect(problem("milvus: {port: 0}").hasPrefix("backup.yaml:1: milvus.port: must be between 1 and 65535"))
-    }
-
-    @Test(arguments: [(0, "disabled"), (1, "server"), (2, "server"), (7, "disabled")])
-    func tlsWithoutAKeyPair(number: Int, mode: String) throws {
-        #expect(try load("milvus: {tlsMode: \(number)}").configuration.milvus.grpc.tlsMode.rawValue == mode)
     }
 
     @Test func sourcesNameTheKeysOfV1() throws {

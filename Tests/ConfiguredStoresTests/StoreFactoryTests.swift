@@ -92,26 +92,32 @@ struct StoreFactoryTests {
         #expect(client.requests.count == 1)
     }
 
-    @Test(arguments: [StorageProvider.gcpnative, .local])
-    func otherProvidersAreRefusedPlainly(provider: StorageProvider) {
-        #expect {
-            try StoreFactory(http: RecordingClient()).makeStore(settings(provider))
-        } throws: { error in
-            let error = error as? BackupError
-            return error?.code == .unsupported
-                && error?.message == "the storage provider \(provider.rawValue) is not supported"
-        }
+    /// Whom a request for temporary credentials goes to. No service is there: the answer is a scripted 404.
+    @Test(
+        arguments: [
+            (StorageProvider.aliyun, "http://100.100.100.200/latest/api/token"),
+            (.tencent, "https://sts.tencentcloudapi.com/"),
+            (.hwc, "https://iam.cn-north-4.myhuaweicloud.com/v3.0/OS-CREDENTIAL/securitytokens"),
+        ], [StorageAuthentication.iam(endpoint: ""), .defaultChain])
+    func temporaryCredentials(service: (StorageProvider, String), authentication: StorageAuthentication) async throws {
+        var settings = settings(service.0)
+        (settings.authentication, settings.region) = (authentication, "cn-north-4")
+        let client = RecordingClient()
+        let environment = [
+            "TKE_WEB_IDENTITY_TOKEN_FILE": #filePath, "TKE_REGION": "r", "TKE_PROVIDER_ID": "p", "TKE_ROLE_ARN": "a",
+            "HUAWEICLOUD_SDK_AK": "k", "HUAWEICLOUD_SDK_SK": "s",
+        ]
+        let store = try StoreFactory(http: client, retryPolicy: nil, environment: environment).makeStore(settings)
+        let error = await #expect(throws: BackupError.self) { try await store.head("a") }
+        #expect(error?.code == .permissionDenied)
+        #expect(client.requests.first?.url == service.1)
     }
 
-    @Test(
-        arguments: [StorageProvider.aliyun, .tencent, .hwc], [StorageAuthentication.iam(endpoint: ""), .defaultChain])
-    func otherAuthenticationsAreRefusedPlainly(provider: StorageProvider, authentication: StorageAuthentication) {
-        var settings = settings(provider)
-        settings.authentication = authentication
-        #expect { try StoreFactory(http: RecordingClient()).makeStore(settings) } throws: { error in
-            let error = error as? BackupError
-            return error?.code == .unsupported
-                && error?.message.hasSuffix("is not supported with provider \(provider.rawValue)") == true
+    @Test func huaweisIdentityServiceNeedsARegion() {
+        var settings = settings(.hwc)
+        settings.authentication = .defaultChain
+        #expect { try StoreFactory(http: RecordingClient(), environment: [:]).makeStore(settings) } throws: { error in
+            (error as? BackupError)?.message.hasPrefix("region is empty: provider hwc needs it") == true
         }
     }
 
@@ -127,6 +133,30 @@ struct StoreFactoryTests {
         settings.authentication = .iam(endpoint: "http://metadata.example")
         await #expect(throws: BackupError.self) {
             _ = try await StoreFactory(http: RecordingClient(), environment: environment).makeStore(settings).head("a")
+        }
+    }
+
+    @Test func aDirectoryIsItsOwnBucket() throws {
+        var settings = settings(.local)
+        (settings.rootPath, settings.authentication) = ("/mnt/backups/", .none)
+        let store = try StoreFactory(http: RecordingClient()).makeStore(settings)
+        #expect(store.identity == StoreIdentity(provider: "local", endpoint: "", bucket: "/mnt/backups"))
+        settings.rootPath = ""
+        #expect { try StoreFactory(http: RecordingClient()).makeStore(settings) } throws: { error in
+            (error as? BackupError)?.message == "rootPath is empty"
+        }
+    }
+
+    @Test func aServiceAccountNeedsItsFile() {
+        var settings = settings(.gcpnative)
+        settings.authentication = .serviceAccount(credentialsFile: "/nowhere/key.json")
+        #expect { try StoreFactory(http: RecordingClient()).makeStore(settings) } throws: { error in
+            (error as? BackupError)?.message.hasPrefix("the credentials file \"/nowhere/key.json\" cannot be read")
+                == true
+        }
+        settings.authentication = .defaultChain
+        #expect { try StoreFactory(http: RecordingClient()).makeStore(settings) } throws: { error in
+            (error as? BackupError)?.code == .unsupported
         }
     }
 
@@ -175,7 +205,8 @@ struct StoreFactoryTests {
         #expect(stores.milvus.identity.isSameBackend(as: stores.backup.identity))
         configuration.backup.storage.provider = .gcpnative
         #expect { try StorePair(configuration, factory: factory) } throws: { error in
-            (error as? BackupError)?.message == "backup.storage: the storage provider gcpnative is not supported"
+            (error as? BackupError)?.message
+                == "backup.storage: provider gcpnative is supported with a service account only"
         }
         configuration.backup.storage = StorageSettings()
         configuration.milvus.storage.bucketName = ""

@@ -26,6 +26,7 @@ enum CopyBenchmark {
         ])
 
     static func main() async {
+        limitHeapArenas()
         ignoreBrokenPipes()
         do {
             guard case .run(let invocation) = try command.parse(Array(CommandLine.arguments.dropFirst())) else {

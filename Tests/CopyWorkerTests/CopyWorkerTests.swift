@@ -69,6 +69,38 @@ import Testing
         #expect(bench.backup.keys.count == 2 && bench.backup.counts.count(.put) == 0)
     }
 
+    @Test(arguments: [false, true]) func copiesPartsIntoAnUploadOfTheCoordinators(sharesBackend: Bool) async throws {
+        let bench = WorkerBench(sharesBackend: sharesBackend)
+        let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        bench.milvus.set("files/log/big", bytes)
+        let id = try await bench.backup.createMultipartUpload("backup/nightly/binlogs/big")
+        let tasks = [(400, 600, 2), (0, 400, 1)].map { offset, length, number in
+            CopyTask(
+                source: "big", size: 1000, etag: bench.milvus.etag("files/log/big"),
+                part: PartRange(offset: Int64(offset), length: Int64(length), uploadID: id, number: number))
+        }
+        let shard = Shard(
+            id: 1, source: .milvus, destination: .backup, sourcePrefix: "files/log/",
+            destinationPrefix: "backup/nightly/binlogs/", mode: .auto, tasks: tasks)
+        async let summary = bench.worker.run()
+        try await bench.coordinator.send(
+            .assignment(
+                Assignment(lease: Lease(job: "j", shard: 1, epoch: 1), backupName: "nightly", shard: shard)))
+        try await bench.coordinator.send(.finish)
+        guard case .completed(let completion) = try await bench.rest().first else {
+            return #expect(Bool(false), "it must report")
+        }
+        let halves = [Array(bytes[400...]), Array(bytes[..<400])]
+        #expect(completion.results.map(\.etag) == halves.map { hexadecimal(md5($0)) })
+        #expect(completion.results.allSatisfy { $0.copiedByStore == sharesBackend })
+        #expect(completion.bytes == 1000)
+        let totals = await summary.totals
+        #expect(totals.bytes == 1000 && totals.objects == 1)
+        // It has neither begun nor ended an upload.
+        #expect(bench.backup.pendingUploads == 1 && bench.backup.keys.isEmpty)
+        #expect(bench.backup.counts.count(.createMultipartUpload) == 1)
+    }
+
     @Test func keepsToTheLimitsItHearsOf() async throws {
         let bench = WorkerBench()
         let start = ContinuousClock.now

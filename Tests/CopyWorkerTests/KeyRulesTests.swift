@@ -294,10 +294,35 @@ import Testing
     }
 
     @Test func whatThisVersionCannotDoIsRefused() {
-        let part = PartRange(offset: 0, length: 1, uploadID: "u", number: 1)
-        #expect(refusal([CopyTask(source: "a", size: 1, part: part)])?.code == "unsupported")
         #expect(refusal([CopyTask(source: "a", size: -1)])?.code == "invalidArgument")
         #expect(refusal(name: "../x", [CopyTask(source: "a", size: 1)])?.code == "invalidArgument")
         #expect(refusal(storages: [.backup], [CopyTask(source: "a", size: 1)])?.code == "configuration")
+    }
+
+    @Test func partsLieWithinTheirObject() {
+        func refused(_ part: PartRange, etag: String? = nil) -> String? {
+            refusal([CopyTask(source: "a", size: 100, etag: etag, part: part)])?.code
+        }
+        for (offset, length, number, count) in [(0, 100, 1, nil), (99, 1, 10_000, 10_000), (0, 1, 2, 2)]
+            as [(Int64, Int64, Int, Int?)]
+        {
+            let part = PartRange(offset: offset, length: length, uploadID: "u-1~/+=", number: number, count: count)
+            #expect(refused(part, etag: "9bb58f26192e4ba00f01e2e7b136bbd8-2") == nil)
+        }
+        for (offset, length) in [(-1, 2), (0, 0), (0, -1), (0, 101), (100, 1), (1, .max), (.max, .max), (.min, 1)]
+            as [(Int64, Int64)]
+        {
+            #expect(refused(PartRange(offset: offset, length: length, uploadID: "u", number: 1)) == "invalidArgument")
+        }
+        for (number, count) in [(0, nil), (-1, nil), (10_001, nil), (3, 2), (1, 10_001), (.max, .max)] as [(Int, Int?)]
+        {
+            let part = PartRange(offset: 0, length: 1, uploadID: "u", number: number, count: count)
+            #expect(refused(part) == "invalidArgument")
+        }
+        for id in ["", "u\r\nx: y", "u v", "ü", String(repeating: "u", count: 2049)] {
+            #expect(refused(PartRange(offset: 0, length: 1, uploadID: id, number: 1)) == "invalidArgument")
+        }
+        let part = PartRange(offset: 0, length: 1, uploadID: "u", number: 1)
+        for etag in ["e\r\nx: y", "a\"", "e e"] { #expect(refused(part, etag: etag) == "invalidArgument") }
     }
 }

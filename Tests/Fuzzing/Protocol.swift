@@ -72,6 +72,13 @@ private func checkRules(_ assignment: Assignment) {
         require(
             !segments.contains { $0.isEmpty || $0.elementsEqual("..".utf8) || $0.elementsEqual(".".utf8) },
             "a key that is no plain one is accepted")
+        if let part = task.part {
+            require(
+                part.number > 0 && part.length > 0 && part.offset >= 0 && part.length <= task.size
+                    && part.offset <= task.size - part.length, "a part outside of its object is accepted")
+            let texts = Array(part.uploadID.utf8) + Array((task.etag ?? "").utf8)
+            require(!texts.contains { $0 <= 0x20 || $0 >= 0x7f || $0 == 0x22 }, "what breaks a request is accepted")
+        }
         switch assignment.shard.destination {
         case .backup: require(key.utf8.starts(with: "backup/".utf8), "a key outside the backups is accepted")
         case .milvus: require(key.utf8.starts(with: "restore-temp-".utf8), "a key of Milvus' data is accepted")

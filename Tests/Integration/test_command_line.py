@@ -4,7 +4,7 @@ import json
 import socket
 
 import pytest
-from testkit import backups, programs
+from testkit import backups, programs, schema
 from testkit.compare import compare
 from testkit.objects import Bucket
 from testkit.processes import wait_until
@@ -73,12 +73,43 @@ def test_list_get_and_l0compact(made, shop, bucket, connect, drop_later):
     assert (result.code, result.output) == (0, "delete backup done\n"), str(result)
 
 
+def test_what_only_etcd_knows_is_recorded(made, bucket, shop, connect, drop_later):
+    """Milvus' own etcd is asked."""
+    connection = connect(shop.milvus, shop.database)
+    arguments = ["--filter", shop.filter, "--strategy", "skip_flush", "--backup_index_extra"]
+    result = made.run("create", "-n", "extra", *arguments)
+    assert result.code == 0, str(result)
+    document = backups.metadata(bucket, "backup", "extra", "full_meta.json")
+    assert schema.problems(document, schema.FULL_WITH_INDEX_EXTRA) == []
+    collections = {entry["collection_name"]: entry for entry in document["collection_backups"]}
+    for entry in collections.values():
+        fields = {field["name"]: field["fieldID"] for field in entry["schema"]["fields"]}
+        for index in entry.get("index_infos", []):
+            assert index["field_id"] == fields[index["field_name"]] and index["create_time"] > 0
+            recorded = {pair["key"]: pair["value"] for pair in index.get("index_params", [])}
+            # DescribeIndex tells what was asked for, etcd what was made of it.
+            assert recorded["index_type"] == index.get("index_type", "STL_SORT")
+        dynamic = [field for field in entry["schema"]["fields"] if field.get("is_dynamic")]
+        assert len(dynamic) == (1 if entry["schema"].get("enable_dynamic_field") else 0)
+    (embedding,) = [each for each in collections["products"]["index_infos"] if each["field_name"] == "embedding"]
+    assert {"key": "nlist", "value": "64"} in embedding["index_params"]
+    # The dynamic field among the others is no obstacle.
+    drop_later(shop.milvus, "documents_extra", shop.database)
+    only = f"{shop.database}.documents_extra"
+    result = made.run("restore", "-n", "extra", "-s", "_extra", "--filter", only, "--restore_index")
+    assert result.code == 0, str(result)
+    comparison = compare(connection, "documents", connection, "documents_extra")
+    assert comparison.same, str(comparison)
+    assert made.run("delete", "-n", "extra").code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
         (["create", "-n", "x", "--format", "snapshot"], 1, "snapshot format"),
         (["create", "-n", "x", "--format", "tape"], 2, "only support auto, binlog"),
-        (["create", "-n", "x", "--backup_index_extra"], 1, "not supported yet"),
+        (["create", "-n", "x", "--backup_index_extra", "--set", "milvus.etcd.rootPath=other"], 1, "other/meta/"),
+        (["create", "-n", "x", "--backup_index_extra", "--set", "milvus.etcd.endpoints=127.0.0.1:1"], 1, "127.0.0.1:1"),
         (["create", "-n", "x", "--rbac"], 1, "2.4.10"),
         (["restore", "-n", "one", "--rbac", "-s", "_bak"], 1, "2.4.10"),
         (["restore", "-n", "one", "-s", "_bak", "--filter", "nowhere.*"], 1, "nowhere"),
@@ -137,7 +168,7 @@ def test_a_running_server_does_the_work(made, shop, connect, drop_later, layout)
         comparison = compare(connection, "documents", connection, "documents_remote")
         assert comparison.same, str(comparison)
         assert ask("create", "-n", "remote").code == 1, "the name is taken"
-        assert ask("restore", "-n", "remote", "--load").code == 2
+        assert ask("restore", "-n", "remote", "--dry-run").code == 2
         refused = ask("list", MILVUS_BACKUP_API_TOKEN="wrong")
         assert refused.code == 1 and "MILVUS_BACKUP_API_TOKEN" in refused.errors
         assert ask("delete", "-n", "remote").output == "delete backup done\n"

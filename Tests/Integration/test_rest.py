@@ -172,7 +172,7 @@ def test_selectors_of_create(api, shop, name, keys, collections):
         # In the order of the original: force goes before meta_only, and a strategy before both.
         ({"force": True, "meta_only": True}, True),
         ({"strategy": "meta_only", "force": True}, False),
-        ({"format": "binlog", "with_index_extra": False, "rbac": False}, True),
+        ({"format": "binlog", "with_index_extra": True, "rbac": False}, True),
         ({"format": "auto", "gc_pause_seconds": 60, "gc_pause_enable": False}, True),
     ],
 )
@@ -189,7 +189,6 @@ def test_strategies_of_create(api, site, note, name, keys, has_data):
         ({"strategy": "none"}, 400, "invalid strategy none, only support"),
         ({"format": "snapshot"}, 400, "invalid format snapshot, only support"),
         ({"rbac": True}, 3, "rbac"),
-        ({"with_index_extra": True}, 3, "with_index_extra"),
         ({"filter": {"x": {"colls": "y"}}}, 400, "colls"),
         ({"filter": {"x": ["y"]}}, 400, "filter.x"),
         ({"db_collections": "no json"}, 400, "db_collections"),
@@ -242,6 +241,8 @@ WRONG_TYPES = [
     ("/restore", "useV2Restore", "x"),
     ("/restore", "rbac", "x"),
     ("/restore", "truncateBinlogByTs", "x"),
+    ("/restore", "skipAliases", "x"),
+    ("/restore", "load", 1),
     ("/restore", "maxShardNum", "2"),
     ("/restore", "maxShardNum", 1.5),
     ("/restore", "skipParams", []),
@@ -379,6 +380,24 @@ def test_list(api, note, shop, notes_backup, shop_backup):
     assert shop_backup not in api.names(collection_name="notes")
     assert shop_backup in api.names(collection_name="drafts")
     assert api.get("/list", collection_name="no_such_collection").succeeded().data == []
+
+
+def test_unfinished_backups_are_listed_when_asked_for(api, site, notes_backup, name):
+    claim = {"id": "1", "host": "h", "start_time": 1, "failure": "the store is full"}
+    site.bucket.put(f"backup/{name}/claim.json", json.dumps(claim).encode())
+    try:
+        assert "unfinished" not in api.get("/list").succeeded().json
+        answer = api.get("/list", all="true").succeeded()
+        assert notes_backup in [each["name"] for each in answer.data]
+        assert {"name": name, "state": "failed", **claim} in answer.json["unfinished"]
+        assert api.get("/list", all="true", collection_name="notes").succeeded().json["unfinished"] == []
+        api.get("/list", all="yes").refused(400, "all must be true or false")
+        installation = site.installation()
+        here, there = [installation.run("list", "--all", *more) for more in [[], ["--server", api.url]]]
+        assert f"{name}: begun at 1970-01-01T00:00:01.000Z on h, failed: the store is full" in here.output
+        assert here.code == there.code == 0 and there.output == here.output
+    finally:
+        api.delete(name).succeeded()
 
 
 def test_a_damaged_backup_hides_no_other(api, site, notes_backup, name):

@@ -145,6 +145,7 @@ def test_answers_are_as_described(api, note, notes_backup, drop_later, milvus_a,
     answer("GET", "/get_backup", params={"backup_name": name})
     answer("GET", "/get_backup")
     answer("GET", "/list")
+    answer("GET", "/list", params={"all": "true"})
     answer("POST", "/create", json={})
     answer("POST", "/cancel", json={})
     answer("DELETE", "/delete", params={"backup_name": name})

@@ -58,6 +58,26 @@ extension ConformanceCheck {
             try await bench.store.completeMultipartUpload(key, uploadID: id, parts: parts)
             try bench.expect(try await bench.read(key) == bytes, "the bytes are those of the source")
         },
+        ConformanceCheck("a store that tells the parts of an object tells the right ones", needs: .multipart) { bench in
+            let size = Int(bench.store.limits.minimumPartSize)
+            for lengths in [[size, size, 7], [size + 1, size, 7], [size]] {
+                let key = "\(bench.prefix)k\(lengths.count)\(lengths[0])"
+                let id = try await bench.store.createMultipartUpload(key)
+                var parts: [UploadedPart] = []
+                for (index, length) in lengths.enumerated() {
+                    let body = ObjectBody.bytes(bench.bytes(length, seed: index))
+                    parts.append(
+                        try await bench.store.uploadPart(key, uploadID: id, number: index + 1, body: body))
+                }
+                try await bench.store.completeMultipartUpload(key, uploadID: id, parts: parts)
+                let told = try await bench.store.partLengths(of: key)
+                try bench.expect(
+                    told == nil || told == lengths.map(Int64.init), "the parts are \(lengths), not \(told ?? [])")
+            }
+            try await bench.store.put("\(bench.prefix)whole", body: .bytes(bench.bytes(10)))
+            let told = try await bench.store.partLengths(of: "\(bench.prefix)whole")
+            try bench.expect(told == nil, "an object that was uploaded at once has no parts")
+        },
         ConformanceCheck("an aborted upload is gone", needs: .multipart) { bench in
             let key = "\(bench.prefix)k"
             let id = try await bench.store.createMultipartUpload(key)

@@ -14,6 +14,8 @@ package final class MemoryBackend: Sendable {
     struct Object: Sendable {
         var bytes: [UInt8]
         var etag: String
+        /// Of the parts it was uploaded in.
+        var lengths: [Int64]?
     }
 
     struct Upload: Sendable {

@@ -54,6 +54,14 @@ extension MemoryObjectStore {
         return UploadedPart(number: number, etag: etag)
     }
 
+    package func partLengths(of key: String) async throws -> [Int64]? {
+        try await perform(StoreCall(.head, key: key)) {
+            guard faults.tellsParts else { return nil }
+            let lengths = try withBucket { bucket throws(BackupError) in bucket[.init(key)]?.lengths }
+            return lengths.flatMap { $0.count > 1 ? $0 : nil }
+        }
+    }
+
     @discardableResult
     package func completeMultipartUpload(
         _ key: String, uploadID: String, parts: [UploadedPart]
@@ -68,7 +76,8 @@ extension MemoryObjectStore {
                 let digests: [UInt8] = stored.flatMap { md5($0.bytes) } + (isOpaque ? [0] : [])
                 let etag = "\(hexadecimal(md5(digests)))-\(stored.count)"
                 bucket.uploads[uploadID] = nil
-                bucket[.init(key)] = .init(bytes: stored.flatMap(\.bytes), etag: etag)
+                bucket[.init(key)] = .init(
+                    bytes: stored.flatMap(\.bytes), etag: etag, lengths: stored.map { Int64($0.bytes.count) })
                 return StoredObject(etag: etag)
             }
         }

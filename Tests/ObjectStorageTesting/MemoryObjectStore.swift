@@ -41,8 +41,12 @@ package final class MemoryObjectStore: ObjectStore {
     /// Puts an object there without counting or failing. `partSize` makes it one that was uploaded in parts.
     package func set(_ key: String, _ bytes: [UInt8], partSize: Int? = nil) {
         let etag = partSize.map { MemoryObjectStore.multipartETag(of: bytes, partSize: $0) } ?? hexadecimal(md5(bytes))
+        let lengths = partSize.map { size in
+            stride(from: 0, to: bytes.count, by: size).map { Int64(min(size, bytes.count - $0)) }
+        }
         backend.state.withLock {
-            $0.buckets[identity.bucket, default: .init()][.init(key)] = .init(bytes: bytes, etag: etag)
+            $0.buckets[identity.bucket, default: .init()][.init(key)] = .init(
+                bytes: bytes, etag: etag, lengths: lengths)
         }
     }
 

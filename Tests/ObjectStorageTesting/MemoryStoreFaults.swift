@@ -58,6 +58,8 @@ package struct MemoryStoreFaults: Sendable {
     package var multipartRefusal: BackupError?
     /// Conditions of writes are ignored silently, as by MinIO's older servers.
     package var ignoresConditions = false
+    /// The store tells in which parts an object was uploaded, as S3 does and many others do not.
+    package var tellsParts = false
     /// ETags look like MD5 and are none, as on S3 with a key of KMS.
     package var hasOpaqueETags = false
     /// ETags do not even look like MD5, as on Azure.

@@ -122,4 +122,50 @@ import Testing
         #expect(try plan(1000 * Self.mebibyte, nil).partSize == 100 * Self.mebibyte)
         #expect(throws: BackupError.self) { try plan(1000 * Self.mebibyte + 1, nil) }
     }
+
+    // MARK: Parts that several processes copy
+
+    private func shared(_ size: Int64, _ etag: String?, told: [Int64]? = nil) throws -> (
+        plan: PartPlan, boundaries: PartPlan.Boundaries
+    ) {
+        try PartPlan.forSharing(
+            size: size, sourceETag: etag, told: told, options: CopyOptions(), limits: StoreLimits())
+    }
+
+    @Test func sharedPartsAreThoseTheSourceTells() throws {
+        let lengths = [7, 20, 5, 1].map { $0 * Self.mebibyte }
+        let (plan, boundaries) = try shared(33 * Self.mebibyte, "\(Self.tag)-3", told: lengths)
+        #expect(boundaries == .told && plan.count == 4 && plan.partSize == 20 * Self.mebibyte)
+        #expect(
+            (1...4).map { plan.range(of: $0) } == [
+                0..<7 * Self.mebibyte, 7 * Self.mebibyte..<27 * Self.mebibyte,
+                27 * Self.mebibyte..<32 * Self.mebibyte, 32 * Self.mebibyte..<33 * Self.mebibyte,
+            ])
+        #expect(!plan.canBeGuessed && PartPlan(size: 33 * Self.mebibyte, partSize: 16 * Self.mebibyte).canBeGuessed)
+        #expect(!PartPlan(size: 33 * Self.mebibyte, partSize: 15 * Self.mebibyte).canBeGuessed)
+        // Even ones are those of an ordinary plan.
+        let even = try shared(33 * Self.mebibyte, nil, told: [16, 16, 1].map { $0 * Self.mebibyte }).plan
+        #expect(even == PartPlan(size: 33 * Self.mebibyte, partSize: 16 * Self.mebibyte))
+    }
+
+    @Test(
+        arguments: [
+            // One, too small, not all of it, none, more than a request can carry.
+            [300], [4, 296], [100, 100], [300, 0], [-1, 301], [], [5121, 1], Array(repeating: 5, count: 10_001),
+        ] as [[Int64]])
+    func whatCannotBeThePartsIsNotBelieved(_ told: [Int64]) throws {
+        let lengths = told.map { $0 * Self.mebibyte }
+        let size = max(300, told.count > 2 ? 5 * 10_001 : 300) * Self.mebibyte
+        let (plan, boundaries) = try shared(size, nil, told: lengths)
+        #expect(boundaries == .own && plan.partSize == 64 * Self.mebibyte)
+    }
+
+    @Test func sharedPartsAreGuessedOrOurOwn() throws {
+        let guessed = try shared(200 * Self.mebibyte, "\(Self.tag)-13")
+        #expect(guessed.boundaries == .guessed && guessed.plan.partSize == 16 * Self.mebibyte)
+        for etag in [nil, Self.tag, "\(Self.tag)-1", "\(Self.tag)-199", "opaque"] {
+            let own = try shared(200 * Self.mebibyte, etag)
+            #expect(own.boundaries == .own && own.plan.partSize == 64 * Self.mebibyte && own.plan.count == 4)
+        }
+    }
 }

@@ -6,35 +6,6 @@ import Testing
 
 @testable import ObjectStorage
 
-/// A metadata service, or another one that answers by method and URL.
-private final class Service: HTTPClient {
-    typealias Answer = @Sendable (HTTPRequest) throws -> HTTPResponse?
-    private let answer: Answer
-    private let state = Mutex<[HTTPRequest]>([])
-
-    init(_ answer: @escaping Answer) { self.answer = answer }
-
-    var requests: [HTTPRequest] { state.withLock { $0 } }
-
-    func send(_ request: HTTPRequest) async throws -> HTTPResponse {
-        state.withLock { $0.append(request) }
-        return try answer(request) ?? HTTPResponse(status: 404)
-    }
-
-    func download(_ request: HTTPRequest, into pipe: BytePipe) async throws -> HTTPResponse { try await send(request) }
-}
-
-extension HTTPRequest {
-    fileprivate func value(_ name: String) -> String? { headers.first { $0.name == name }?.value }
-    fileprivate var text: String {
-        if case .bytes(let bytes) = body { String(decoding: bytes, as: UTF8.self) } else { "" }
-    }
-}
-
-extension HTTPResponse {
-    fileprivate init(_ text: String, status: Int = 200) { self.init(status: status, body: Array(text.utf8)) }
-}
-
 @Suite struct CredentialsTests {
     private static let document = """
         {"Code": "Success", "AccessKeyId": "AKIA", "SecretAccessKey": "s3cret", "Token": "t0ken",
@@ -47,7 +18,7 @@ extension HTTPResponse {
     // MARK: Instances
 
     @Test(arguments: [true, false]) func theRoleOfAnInstance(speaksVersion2: Bool) async throws {
-        let service = Service { request in
+        let service = FakeCredentialService { request in
             switch request.url {
             case "http://meta/latest/api/token":
                 return speaksVersion2 && request.method == "PUT" ? HTTPResponse("session") : nil
@@ -57,7 +28,7 @@ extension HTTPResponse {
             default: return nil
             }
         }
-        let source = InstanceCredentials(http: service, endpoint: "http://meta/", environment: [:])
+        let source = InstanceCredentials.amazon(http: service, endpoint: "http://meta/", environment: [:])
         #expect(try await source.fetch() == Self.expected)
         #expect(service.requests[0].value("x-aws-ec2-metadata-token-ttl-seconds") == "21600")
         for request in service.requests.dropFirst() {
@@ -66,7 +37,8 @@ extension HTTPResponse {
     }
 
     @Test func anInstanceWithoutARoleHasNone() async throws {
-        let source = InstanceCredentials(http: Service { _ in nil }, endpoint: "", environment: [:])
+        let source = InstanceCredentials.amazon(
+            http: FakeCredentialService { _ in nil }, endpoint: "", environment: [:])
         #expect(try await source.fetch() == nil)
     }
 
@@ -83,13 +55,13 @@ extension HTTPResponse {
             ),
         ] as [([String: String], String, String?)])
     func theRoleOfAContainer(environment: [String: String], url: String, token: String?) async throws {
-        let service = Service { $0.url == url ? HTTPResponse(Self.document) : nil }
+        let service = FakeCredentialService { $0.url == url ? HTTPResponse(Self.document) : nil }
         #expect(try await ContainerCredentials(http: service, environment: environment).fetch() == Self.expected)
         #expect(service.requests.first?.value("authorization") == token)
     }
 
     @Test func withoutTheVariablesThereIsNoContainer() async throws {
-        let service = Service { _ in nil }
+        let service = FakeCredentialService { _ in nil }
         #expect(try await ContainerCredentials(http: service, environment: [:]).fetch() == nil)
         #expect(
             try await WebIdentityCredentials(http: service, endpoint: "", environment: [:]).fetch() == nil)
@@ -98,18 +70,9 @@ extension HTTPResponse {
 
     // MARK: Web identity
 
-    private func withFile(_ text: String, _ body: (String) async throws -> Void) async throws {
-        let path = "/tmp/milvus-backup-credentials-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
-        let file = try #require(fopen(path, "w"))
-        fputs(text, file)
-        fclose(file)
-        defer { unlink(path) }
-        try await body(path)
-    }
-
     @Test func aRoleForAToken() async throws {
         try await withFile("a+token/\n") { path async throws in
-            let service = Service { _ in
+            let service = FakeCredentialService { _ in
                 HTTPResponse(
                     """
                     <AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>
@@ -133,7 +96,7 @@ extension HTTPResponse {
 
     @Test func aRefusedTokenIsToldWithoutIt() async throws {
         try await withFile("very-secret") { path async throws in
-            let service = Service { _ in
+            let service = FakeCredentialService { _ in
                 HTTPResponse(
                     "<ErrorResponse><Error><Code>ExpiredTokenException</Code><Message>Token expired</Message></Error>"
                         + "</ErrorResponse>", status: 400)
@@ -177,7 +140,7 @@ extension HTTPResponse {
     }
 
     @Test func aGoogleMachineHasABearerToken() async throws {
-        let service = Service { request in
+        let service = FakeCredentialService { request in
             request.value("metadata-flavor") == "Google"
                 ? HTTPResponse(#"{"access_token":"ya29","expires_in":3599,"token_type":"Bearer"}"#) : nil
         }
@@ -248,7 +211,7 @@ extension HTTPResponse {
     }
 
     @Test func manyWhoWaitAskOnce() async throws {
-        let service = Service { _ in HTTPResponse(#"{"access_token":"t","expires_in":3599}"#) }
+        let service = FakeCredentialService { _ in HTTPResponse(#"{"access_token":"t","expires_in":3599}"#) }
         let chain = CredentialsChain([GoogleMachineCredentials(http: service, endpoint: "", environment: [:])])
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<20 { group.addTask { _ = try await chain.credentials() } }

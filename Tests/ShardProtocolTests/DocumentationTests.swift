@@ -75,7 +75,7 @@ import Testing
             throw BackupError(.internalError, "the example of hello is none")
         }
         let transcript = HandshakeTranscript(
-            version: 1, hello: hello, coordinatorNonce: String(repeating: "b", count: 64))
+            version: 2, hello: hello, coordinatorNonce: String(repeating: "b", count: 64))
         let token = Secret("0123456789abcdef0123456789abcdef")
         for role in [HandshakeRole.coordinator, .agent] {
             #expect(page.blocks["proof \(role)"] == transcript.proof(of: role, token: token))

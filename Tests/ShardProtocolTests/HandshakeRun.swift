@@ -99,7 +99,7 @@ extension Result where Failure == ComparableFailure {
 }
 
 extension HandshakePolicy {
-    static func sample(versions: [Int] = [1]) -> HandshakePolicy {
+    static func sample(versions: [Int] = HandshakeRules.coordinatorVersions) -> HandshakePolicy {
         HandshakePolicy(stores: StoreDescription.samples, versions: versions)
     }
 }

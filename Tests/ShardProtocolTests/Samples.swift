@@ -68,7 +68,7 @@ extension Assignment {
 
 extension Hello {
     static func sample(
-        versions: [Int] = [1], name: String = "a1", instance: String = "i1",
+        versions: [Int] = HandshakeRules.agentVersions, name: String = "a1", instance: String = "i1",
         nonce: String = String(repeating: "a", count: 64),
         capacity: Int = 4, stores: [StoreDescription]? = nil, allowedRoots: [BackupPlace]? = nil
     ) -> Hello {

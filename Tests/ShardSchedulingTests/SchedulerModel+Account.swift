@@ -53,6 +53,12 @@ extension SchedulerModel {
         agents[name] = Agent()
     }
 
+    /// Shards that an agent may hold: half of its part of what is left, but always one; any number when there is no other.
+    var shardsPerAgent: Int {
+        let available = agents.values.count { $0.isConnected && !$0.isSilent }
+        return available < 2 ? SchedulerModel.capacity : max(1, (nextShard - doneCount) / (2 * available))
+    }
+
     mutating func take(_ handouts: [Handout], mayTakeOver: Bool = false) {
         for handout in handouts {
             let lease = handout.assignment.lease
@@ -72,6 +78,9 @@ extension SchedulerModel {
                 guard record.holders.isEmpty, pending.contains(lease.shard) else {
                     return complain("shard \(lease.shard) has two leases")
                 }
+                let held = agent.held.values.count { holds(handout.agent, $0.lease) }
+                guard held < shardsPerAgent else { return complain("\(handout.agent) has more than its share") }
+                if held > 0 { prefetches += 1 }
             }
             guard lease.epoch > record.epoch else { return complain("epoch \(lease.epoch) after \(record.epoch)") }
             guard agent.isConnected, !agent.isSilent else { return complain("a handout to an absent agent") }
@@ -86,14 +95,15 @@ extension SchedulerModel {
         }
     }
 
-    /// No shard waits while an agent does, except for an agent where it has not failed.
+    /// No shard waits while an agent does that may have it, except for an agent where it has not failed. So nobody is without
+    /// work while a shard waits.
     mutating func checkNothingIsWithheld() {
         guard !pending.isEmpty else { return }
         let available = names.filter { agents[$0].map { $0.isConnected && !$0.isSilent } ?? false }
         for name in available {
             guard let agent = agents[name], agent.wish > 0 else { continue }
             let held = agent.held.values.filter { holds(name, $0.lease) }
-            guard held.count < SchedulerModel.capacity else { continue }
+            guard held.count < min(SchedulerModel.capacity, shardsPerAgent) else { continue }
             for shard in pending {
                 guard let record = shards[shard] else { continue }
                 let others = available.contains { !record.avoided.contains($0) }

@@ -24,6 +24,7 @@ struct SchedulerModel {
     }
 
     static let capacity = 3
+    static let shardBytes: Int64 = 200
     static let takeoverDelay = Duration.seconds(10)
     let names = (0..<8).map { AgentID("agent-\($0)") }
     var scheduler: ShardScheduler
@@ -36,6 +37,8 @@ struct SchedulerModel {
     var nextShard = 0
     var doneCount = 0
     var takeovers = 0
+    /// Shards that came to an agent that had one already.
+    var prefetches = 0
     var steps = 0
     /// What went wrong; the run stops at the first entry.
     var complaint: String?
@@ -45,7 +48,8 @@ struct SchedulerModel {
         scheduler = ShardScheduler(
             job: "job", backupName: "nightly",
             policy: SchedulingPolicy(
-                leaseDuration: .seconds(30), maximumFailures: .max, takeoverDelay: SchedulerModel.takeoverDelay))
+                leaseDuration: .seconds(30), maximumFailures: .max, takeoverDelay: SchedulerModel.takeoverDelay,
+                smallestShare: SchedulerModel.shardBytes))
         for name in names { agents[name] = Agent() }
     }
 

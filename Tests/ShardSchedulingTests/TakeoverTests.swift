@@ -65,7 +65,7 @@ import Testing
         _ = scheduler.pull(third, count: 4, now: .at(9))
         let handouts = scheduler.expire(now: .at(10)).handouts
         #expect(handouts.map(\.assignment.lease.shard) == [2, 1, 0])
-        #expect(handouts.map(\.agent) == [fast, fast, third])
+        #expect(handouts.map(\.agent) == [fast, third, fast])
         #expect(scheduler.expire(now: .at(20)).handouts.isEmpty)
     }
 

@@ -7,10 +7,12 @@ Ports count from a base and stay within two hundred of it. The base is what TEST
     +3        moto, another S3 implementation
     +4        store-a once more, behind TLS
     +5        the fake of Azure Blob Storage
+    +8        a fake Google Cloud Storage
     +10 n     Milvus n: +0 gRPC and REST, +1 management (health, metrics), +2 etcd
     +50+10 n  the ports that only Milvus n itself uses
     +90 ...   whatever tests and the demo start
     +110, +150 the same for milvus-e, which comes fifth
+    +120, +160 the same for milvus-f, the sixth
 """
 
 import os
@@ -57,6 +59,18 @@ class Moto:
 
 
 @dataclass(frozen=True)
+class Google:
+    """A fake of Google Cloud Storage, in memory."""
+
+    name: str
+    port: int
+
+    @property
+    def endpoint(self):
+        return f"http://{HOST}:{self.port}"
+
+
+@dataclass(frozen=True)
 class TLSFront:
     """Takes TLS off and passes on to a store; its certificate is signed by an authority of the testbed's own."""
 
@@ -83,10 +97,10 @@ class Azure:
 
 @dataclass(frozen=True)
 class Milvus:
-    """A Milvus standalone whose data lives at `root` in `bucket` of `store`."""
+    """A Milvus standalone whose data lives at `root` in `bucket` of `store`; without a store in files at `root`."""
 
     name: str
-    store: Store
+    store: Store | None
     bucket: str
     root: str
     port: int
@@ -94,6 +108,10 @@ class Milvus:
     etcd_port: int
     private_port: int
     password: str = ""  # Of the user root, where users have to say who they are.
+
+    @property
+    def store_name(self):
+        return self.store.name if self.store else ""
 
     @property
     def address(self):
@@ -115,7 +133,9 @@ class Layout:
         store_b = Store("store-b", base + 2, base + 7)
         self.stores = [store_a, store_b]
         self.moto = Moto("moto", base + 3)
+        self.google = Google("google", base + 8)
         self.tls = TLSFront("store-a-tls", store_a, base + 4)
+        local_data = str(self.directory / "services" / "milvus-f" / "data")
         self.azure = Azure("azure", base + 5)
         table = [
             ("milvus-a", store_a, "milvus-a", "files"),
@@ -123,8 +143,9 @@ class Layout:
             ("milvus-c", store_a, "milvus-a", "other"),  # beside milvus-a in one bucket
             ("milvus-d", store_a, "milvus-d", "files"),  # another bucket of milvus-a's store
             ("milvus-e", store_a, "milvus-e", "files"),  # asks for user and password
+            ("milvus-f", None, "", local_data),  # keeps its data in a directory
         ]
-        first_ports = [base + 10, base + 20, base + 30, base + 40, base + 110]
+        first_ports = [base + 10, base + 20, base + 30, base + 40, base + 110, base + 120]
         self.milvus = [
             Milvus(
                 name=name,
@@ -139,7 +160,7 @@ class Layout:
             )
             for first, (name, store, bucket, root) in zip(first_ports, table, strict=True)
         ]
-        self.default_names = ["store-a", "store-b", "moto", "store-a-tls", "azure", "milvus-a", "milvus-b"]
+        self.default_names = ["store-a", "store-b", "moto", "google", "store-a-tls", "azure", "milvus-a", "milvus-b"]
 
     @property
     def _port_base_file(self):
@@ -173,7 +194,7 @@ class Layout:
 
     @property
     def all(self):
-        return [*self.stores, self.moto, self.tls, self.azure, *self.milvus]
+        return [*self.stores, self.moto, self.google, self.tls, self.azure, *self.milvus]
 
     def named(self, name):
         for service in self.all:
@@ -192,6 +213,11 @@ class Layout:
 
     def service_directory(self, service):
         return self.directory / "services" / service.name
+
+    @property
+    def google_credentials(self):
+        """The key file of the fake's service account."""
+        return self.service_directory(self.google) / "credentials.json"
 
     @property
     def certificate_authority(self):
@@ -223,6 +249,8 @@ class Layout:
             "MILVUS_BACKUP_TEST_S3": url(store_a, "conformance"),
             "MILVUS_BACKUP_TEST_S3_OTHER_SERVER": url(store_b, "conformance"),
             "MILVUS_BACKUP_TEST_S3_SECOND": url(self.moto, "conformance"),
+            "MILVUS_BACKUP_TEST_GOOGLE": f"{self.google.endpoint}/conformance",
+            "MILVUS_BACKUP_TEST_GOOGLE_CREDENTIALS": str(self.google_credentials),
             "MILVUS_BACKUP_TEST_S3_TLS": url(self.tls, "conformance"),
             "MILVUS_BACKUP_TEST_S3_TLS_CA": str(self.certificate_authority),
             "MILVUS_BACKUP_TEST_AZURE": f"{self.azure.endpoint}/{azure.ACCOUNT}",

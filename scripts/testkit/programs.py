@@ -37,12 +37,17 @@ def configuration(milvus, backup_store, backup_bucket, backup_root="backup", tok
             "grpc": {"address": HOST, "port": milvus.port, "tlsMode": "disabled"},
             "management": {"endpoint": milvus.management},
             "etcd": {"endpoints": [f"{HOST}:{milvus.etcd_port}"], "rootPath": "by-dev"},
-            "storage": storage(milvus.store, milvus.bucket, milvus.root),
+            "storage": storage(milvus.store, milvus.bucket, milvus.root) if milvus.store else directory(milvus.root),
         },
         # Small shards, so that little data is enough for several agents.
         "backup": {"storage": storage(backup_store, backup_bucket, backup_root), "shard": {"maxSizeMiB": 4}},
         "coordinator": {"token": token},
     }
+
+
+def directory(path, **more):
+    """A storage section that names a directory."""
+    return {"provider": "local", "rootPath": str(path), **more}
 
 
 def write_configuration(path, values):

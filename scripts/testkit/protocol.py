@@ -102,7 +102,7 @@ class FakeAgent(Peer):
         self.send(
             HELLO,
             {
-                "versions": [1], "name": name, "instance": secrets.token_hex(16), "nonce": secrets.token_hex(32),
+                "versions": [1, 2], "name": name, "instance": secrets.token_hex(16), "nonce": secrets.token_hex(32),
                 "capacity": capacity, "stores": stores,
             },
         )  # fmt: skip
@@ -146,7 +146,7 @@ class FakeCoordinator(Peer):
         self.socket, _ = self._listener.accept()
         self._listener.close()
         hello = self.expect(HELLO)
-        self.send(CHALLENGE, {"version": 1, "nonce": secrets.token_hex(32), "proof": ""})
+        self.send(CHALLENGE, {"version": 2, "nonce": secrets.token_hex(32), "proof": ""})
         self.expect(PROOF)
         self.send(PROBES, {"stores": store_descriptions(self._values), "probes": list(probes)})
         self.expect(PROBE_ANSWERS)

@@ -79,6 +79,15 @@ BACKUP_ALONE = BACKUP.without(
     "collection_backups", "database_backups", "flush_all_msgs_base64", "control_channel_name", "physical_channel_names"
 )
 
+# With --backup_index_extra.
+INDEX_WITH_EXTRA = Object(
+    **INDEX.keys, field_id=I64, create_time=U64, type_params=List(PAIR), index_params=List(PAIR),
+    user_index_params=List(PAIR), is_auto_index=BOOL, min_index_version=INT, max_index_version=INT,
+)  # fmt: skip
+FULL_WITH_INDEX_EXTRA = BACKUP.without(
+    collection_backups=List(COLLECTION.without(index_infos=List(INDEX_WITH_EXTRA)))
+)
+
 FILES = {
     "full_meta.json": BACKUP,
     "backup_meta.json": BACKUP_ALONE,

@@ -4,11 +4,24 @@ import glob
 import os
 import shutil
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from .layout import ACCESS_KEY, HOST, REPOSITORY, SECRET_KEY, VIRTUAL_ENVIRONMENT, Azure, Milvus, Moto, Store, TLSFront
+from .layout import (
+    ACCESS_KEY,
+    HOST,
+    REPOSITORY,
+    SECRET_KEY,
+    VIRTUAL_ENVIRONMENT,
+    Azure,
+    Google,
+    Milvus,
+    Moto,
+    Store,
+    TLSFront,
+)
 from .processes import Background, ProcessError, listener_of, port_answers, wait_until
 
 
@@ -146,6 +159,22 @@ class MotoServer(Server):
         return body_of(f"{self.service.endpoint}/moto-api/data.json") is not None
 
 
+class GoogleServer(Server):
+    """A fake of Google Cloud Storage."""
+
+    def ports(self):
+        return [self.service.port]
+
+    def launch(self):
+        return self.process.start(
+            [sys.executable, "-m", "testkit.google", str(self.service.port), str(self.directory)],
+            {"PYTHONPATH": str(REPOSITORY / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+
+    def is_ready(self):
+        return body_of(f"{self.service.endpoint}/") is not None
+
+
 class TLSFrontServer(Server):
     """stunnel with a certificate made for the occasion."""
 
@@ -247,11 +276,12 @@ class MilvusServer(Server):
             host=HOST,
             data=self.directory / "data",
             etcd_port=service.etcd_port,
-            store_port=service.store.port,
+            storage_type="minio" if service.store else "local",
+            store_port=service.store.port if service.store else 0,
             access_key=ACCESS_KEY,
             secret_key=SECRET_KEY,
-            bucket=service.bucket,
-            root=service.root,
+            bucket=service.bucket or "none",  # Milvus wants a name, and looks at nothing of the kind.
+            root=service.root if service.store else "files",
             port=service.port,
             ports=ports,
             authorization="true" if service.password else "false",
@@ -344,7 +374,7 @@ log:
   level: info
   stdout: true
 common:
-  storageType: minio
+  storageType: {storage_type}
   gracefulStopTimeout: 5
   security:
     authorizationEnabled: {authorization}
@@ -352,7 +382,14 @@ quotaAndLimits:
   enabled: false
 """
 
-KINDS = {Store: StoreServer, Moto: MotoServer, TLSFront: TLSFrontServer, Azure: AzureFake, Milvus: MilvusServer}
+KINDS = {
+    Store: StoreServer,
+    Moto: MotoServer,
+    Google: GoogleServer,
+    TLSFront: TLSFrontServer,
+    Azure: AzureFake,
+    Milvus: MilvusServer,
+}
 
 
 def server_for(layout, service):

@@ -65,7 +65,7 @@ class Testbed:
         orphans = [
             service
             for service in self.layout.milvus
-            if service not in missing and service.store.name in lost and self.servers[service.name].running
+            if service not in missing and service.store_name in lost and self.servers[service.name].running
         ]
         return missing + orphans
 
@@ -96,7 +96,7 @@ class Testbed:
             (self.layout.service_directory(service) / KEPT).unlink()
             server.resume()
         else:
-            if isinstance(service, Milvus):
+            if isinstance(service, Milvus) and service.store:
                 # Several components of a Milvus would create its bucket at once, and give up when another was first.
                 bucket = self._bucket(service.store, service.bucket).create()
                 bucket.erase(f"{service.root}/")  # What an earlier life of this Milvus left.
@@ -124,7 +124,7 @@ class Testbed:
         """Stops the named servers, or all, and removes their data unless it is to be kept."""
         services = [self.layout.named(name) for name in names] if names else self.layout.all
         stores = {service.name for service in services if isinstance(service, Store)}
-        services += [s for s in self.layout.milvus if s.store.name in stores and s not in services]
+        services += [s for s in self.layout.milvus if s.store_name in stores and s not in services]
         with self.locked():
             self._stop_all([s for s in services if isinstance(s, Milvus)], keep)
             self._stop_all([s for s in services if not isinstance(s, Milvus)], keep)
@@ -180,7 +180,8 @@ class Testbed:
 
     def _places(self, service):
         if isinstance(service, Milvus):
-            return service.address, service.management, f"{service.store.name}/{service.bucket}/{service.root}"
+            data = f"{service.store.name}/{service.bucket}/{service.root}" if service.store else service.root
+            return service.address, service.management, data
         if isinstance(service, TLSFront):
             return service.endpoint, "-", service.store.name
         if isinstance(service, Store):

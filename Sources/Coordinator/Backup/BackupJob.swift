@@ -31,9 +31,15 @@ struct BackupJob: Sendable {
                 claim: claim, earlier: earlier)
             let writing = Task { await journal.keepWriting() }
             defer { writing.cancel() }
-            return try await context.withWorkers(backupName: request.name) { dispatcher in
-                let pause = GarbageCollectionPause(context: context, server: server)
-                return try await pause.during { try await make(selection, server, dispatcher, pause, journal) }
+            do {
+                return try await context.withWorkers(backupName: request.name) { dispatcher in
+                    let pause = GarbageCollectionPause(context: context, server: server)
+                    return try await pause.during { try await make(selection, server, dispatcher, pause, journal) }
+                }
+            } catch {
+                // What another process has taken over is its own.
+                if await claim.isHeld() { await context.endUploads(below: paths.directory, in: metadata.store) }
+                throw error
             }
         }
     }
@@ -92,6 +98,7 @@ struct BackupJob: Sendable {
             }
         }
         if request.includesRBAC { try server.checkRBAC() }
+        if request.includesIndexExtra { try await timer.measure(.connect) { try await context.services.etcd.check() } }
         let selection = try await timer.measureMilvus(.listCollections) {
             try await CollectionSelection.resolve(request.filter, server: server, milvus: milvus)
         }
@@ -116,7 +123,7 @@ struct BackupJob: Sendable {
         context.monitor.plan(selection.collections)
         let copying = CollectionBackupTask(
             backupName: request.name, context: context, dispatcher: dispatcher, pause: pause,
-            journal: journal)
+            journal: journal, etcd: request.includesIndexExtra ? context.services.etcd : nil)
         backup.collections = try await collect(selection.collections, server: server, copying, into: &backup)
         backup.size = backup.collections.reduce(0) { $0 + $1.size }
         await cleanUp(after: dispatcher)
@@ -181,6 +188,11 @@ struct BackupJob: Sendable {
             let description = try await milvus.describeDatabase(name)
             var database = DatabaseBackup(name: name, id: description.id)
             database.properties = description.properties.map(KeyValuePair.init)
+            if database.isEncrypted {
+                let endpoint = context.configuration.milvus.managementEndpoint
+                database.encryptionZoneKey = try await MilvusManagement(endpoint: endpoint, http: context.services.http)
+                    .encryptionZoneKey(ofDatabase: name)
+            }
             return database
         }
     }

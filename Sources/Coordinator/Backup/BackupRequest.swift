@@ -29,4 +29,6 @@ struct BackupRequest: Sendable {
     var verification: VerificationReport.Depth?
     /// Whether users, roles and rights are recorded.
     var includesRBAC = false
+    /// Whether what only etcd knows of indexes and dynamic fields is recorded.
+    var includesIndexExtra = false
 }

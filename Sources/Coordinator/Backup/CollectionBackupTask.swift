@@ -14,18 +14,25 @@ struct CollectionBackupTask: Sendable {
     let dispatcher: Dispatcher
     let pause: GarbageCollectionPause
     let journal: BackupJournal
+    /// Nil when etcd is not to be asked.
+    var etcd: MilvusEtcd?
 
     private var timer: PhaseTimer { context.timer }
     private var milvus: MilvusClient { context.milvus }
     private var backupPaths: BackupPaths {
-        BackupPaths(root: context.configuration.backup.storage.rootPath, name: backupName)
+        BackupPaths(root: context.configuration.backup.storage.keyRoot, name: backupName)
     }
 
     /// Nil for a collection whose data lies outside of Milvus.
     func describe(_ name: CollectionName) async throws -> CollectionBackup? {
         context.monitor.begin(name)
-        var collection = try await timer.measureMilvus(.describe) { try await milvus.describeForBackup(name) }
-        collection?.id = context.id
+        let described = try await timer.measureMilvus(.describe) { try await milvus.describeForBackup(name) }
+        guard var collection = described else { return nil }
+        if let etcd {
+            let plain = collection
+            collection = try await timer.measure(.describe) { try await etcd.complete(plain) }
+        }
+        collection.id = context.id
         return collection
     }
 
@@ -95,14 +102,18 @@ struct CollectionBackupTask: Sendable {
         monitor.setSize(planned.size, of: name)
         await dispatcher.announce(plan.amount(of: planned), job: context.id)
         let (journal, paths, copies) = (journal, backupPaths, plan)
-        try await timer.measure(.copy) {
-            try await dispatcher.copy(
-                copies.shards(of: planned), job: context.id, lane: planned.collectionID, spreadsKeys: true,
-                survivesMissing: true,
-                onFinished: { shard in
-                    journal.add(shard)
-                    finished.add(shard.shard, in: paths)
-                }, onBytes: { monitor.advance(name, by: $0) })
+        var copying = ObjectCopies(
+            context: context, dispatcher: dispatcher, source: .milvus, destination: .backup,
+            lane: planned.collectionID)
+        copying.spreadsKeys = true
+        copying.survivesMissing = true
+        copying.onFinished = { shard in
+            journal.add(shard)
+            finished.add(shard.shard, in: paths)
+        }
+        copying.onBytes = { monitor.advance(name, by: $0) }
+        try await timer.measure(.copy) { [copying] in
+            try await copying.copy(large: copies.largeObjects(of: planned)) { copies.shards(of: planned) }
         }
     }
 

@@ -67,6 +67,13 @@ extension CollectionBackup {
     }
 }
 
+extension DatabaseBackup {
+    /// Whether Milvus encrypts it, as its properties tell.
+    var isEncrypted: Bool {
+        ["cipher.ezID", "cipher.key"].allSatisfy { key in properties.contains { $0.key == key && !$0.value.isEmpty } }
+    }
+}
+
 extension IndexInfo {
     init(_ index: Milvus.IndexDescription) {
         self.init()

@@ -10,7 +10,7 @@ struct CollectionInventory: Sendable {
 
     private var timer: PhaseTimer { context.timer }
     private var milvus: MilvusClient { context.milvus }
-    private var paths: MilvusPaths { MilvusPaths(root: context.configuration.milvus.storage.rootPath) }
+    private var paths: MilvusPaths { MilvusPaths(root: context.configuration.milvus.storage.keyRoot) }
 
     /// The collection with its segments and their logs.
     func taken(of collection: CollectionBackup) async throws -> CollectionBackup {

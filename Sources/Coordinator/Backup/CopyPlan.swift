@@ -16,12 +16,18 @@ struct CopyPlan: Sendable {
     var finished = FinishedObjects()
 
     /// The shards of a collection, made one by one as they are asked for. Each belongs to one segment group, and so to one
-    /// partition.
+    /// partition. Large objects are in none of them.
     func shards(of collection: CollectionBackup) -> some Sequence<Shard> {
         let cutter = ShardCutter(source: .milvus, destination: .backup, mode: mode, limits: limits)
         return groups(of: collection).lazy.flatMap { group in
-            ShardSequence(copies: copies(of: group), cutter: cutter)
+            ShardSequence(copies: copies(of: group) { [limits] in $0 < limits.largeObject }, cutter: cutter)
         }
+    }
+
+    /// The objects of a collection that are copied in parts.
+    func largeObjects(of collection: CollectionBackup) -> [PlannedCopy] {
+        guard limits.largeObject < .max else { return [] }
+        return groups(of: collection).flatMap { copies(of: $0) { [limits] in $0 >= limits.largeObject } }
     }
 
     /// All there is to copy, without making a single key.
@@ -40,9 +46,11 @@ struct CopyPlan: Sendable {
         }
     }
 
-    private func copies(of group: [SegmentBackup]) -> some Sequence<PlannedCopy> {
+    private func copies(
+        of group: [SegmentBackup], where isWanted: @escaping @Sendable (Int64) -> Bool
+    ) -> some Sequence<PlannedCopy> {
         let directory = destination.directory
-        return plannedCopies(of: group) { kind, log, segment in
+        return plannedCopies(of: group, where: isWanted) { kind, log, segment in
             (
                 source.rootPrefix + source.relativePath(kind, log, of: segment),
                 destination.binlogRoot + destination.relativePath(kind, log, of: segment)
@@ -55,8 +63,8 @@ extension CopyPlan {
     /// The plan of a job.
     init(_ context: JobContext, backupName: String) {
         self.init(
-            source: MilvusPaths(root: context.configuration.milvus.storage.rootPath),
-            destination: BackupPaths(root: context.configuration.backup.storage.rootPath, name: backupName),
+            source: MilvusPaths(root: context.configuration.milvus.storage.keyRoot),
+            destination: BackupPaths(root: context.configuration.backup.storage.keyRoot, name: backupName),
             mode: context.transferMode, maximumGroupSize: context.configuration.backup.maximumSegmentGroupSize,
             limits: context.shardLimits)
     }

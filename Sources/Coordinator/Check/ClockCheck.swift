@@ -36,12 +36,20 @@ struct ClockSkew: Sendable, Hashable {
     }
 }
 
+extension StorageSettings {
+    /// Google's own storage has one address, whatever the port says.
+    fileprivate var server: String {
+        let isGoogle = provider == .gcpnative && ".\(address)".hasSuffix(".googleapis.com")
+        return isGoogle ? "https://storage.googleapis.com" : "\(useSSL ? "https" : "http")://\(endpoint)"
+    }
+}
+
 /// Asks a store for its time: every HTTP answer has it, also a refusal.
 struct ClockCheck: Sendable {
     let http: any HTTPClient
 
     func run(_ name: String, _ storage: StorageSettings) async -> CheckFinding {
-        var request = HTTPRequest("HEAD", "\(storage.useSSL ? "https" : "http")://\(storage.endpoint)/")
+        var request = HTTPRequest("HEAD", "\(storage.server)/")
         request.tls.caCertPath = storage.caCertPath
         request.totalTimeout = .seconds(10)
         do {

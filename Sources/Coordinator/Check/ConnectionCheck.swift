@@ -37,6 +37,14 @@ struct ConnectionCheck: Sendable {
 
     private var emptyRoot: String {
         let storage = services.configuration.milvus.storage
+        guard storage.provider != .local else {
+            return """
+                !!! Milvus root path is empty !!! \n\
+                There is nothing in \(storage.place).
+                Compare milvus.storage.rootPath with the directory that is localStorage.path in Milvus' own configuration, as
+                this host sees it. If Milvus holds no data yet, all is well.
+                """
+        }
         return """
             !!! Milvus root path is empty !!! \n\
             There is no object below "\(MilvusPaths(root: storage.rootPath).rootPrefix)" in bucket "\(storage.bucketName)".
@@ -67,7 +75,15 @@ struct ConnectionCheck: Sendable {
 
     private func clock(_ storage: StorageID) async -> CheckFinding {
         let (section, settings) = services.section(storage)
+        guard settings.provider != .local else { return .ok("clock of \(section)", "a directory of this host") }
         return await ClockCheck(http: services.http).run("clock of \(section)", settings)
+    }
+}
+
+extension StorageSettings {
+    /// Which bucket or directory it is, for people.
+    var place: String {
+        provider == .local ? "directory \"\(rootPath)\" of this host" : "bucket \"\(bucketName)\" at \(endpoint)"
     }
 }
 

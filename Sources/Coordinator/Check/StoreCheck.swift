@@ -24,12 +24,12 @@ struct StoreCheck: Sendable {
             case .milvus: try await services.checkMilvusBucket()
             case .backup: try await services.checkBackupBucket(makesBucket: true)
             }
-            let prefix = MilvusPaths(root: settings.rootPath).rootPrefix
+            let prefix = MilvusPaths(root: settings.keyRoot).rootPrefix
             let page = try await store.list(prefix: prefix, delimiter: nil, continuation: nil, limit: 10)
             first = page.objects.first { $0.size > 0 } ?? page.objects.first
             // Azure's address alone does not tell whose account it is.
-            let place = settings.provider == .azure ? store.identity.endpoint : "\(settings.endpoint)"
-            findings.append(.ok("\(name): list", "bucket \"\(settings.bucketName)\" at \(place)"))
+            let azure = "bucket \"\(settings.bucketName)\" at \(store.identity.endpoint)"
+            findings.append(.ok("\(name): list", settings.provider == .azure ? azure : settings.place))
         } catch {
             return ([.error("\(name): list", BackupError(wrapping: error))], false)
         }
@@ -58,7 +58,7 @@ struct StoreCheck: Sendable {
             key = "restore-temp-check-\(random)/probe"
         case .backup:
             directory = settings.rootPath
-            key = joinPath(settings.rootPath, "milvus_backup_check_\(random)")
+            key = joinPath(settings.keyRoot, "milvus_backup_check_\(random)")
         }
         let isNeeded = storage == .backup
         var findings = [

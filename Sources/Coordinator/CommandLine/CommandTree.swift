@@ -140,8 +140,9 @@ enum CommandTree {
             .flag(
                 "rbac", help: "Record users, roles, grants and privilege groups too. Needs Milvus 2.4.10 or later."),
             .flag(
-                "backup_index_extra", help: "Record what only etcd knows of indexes. Not supported yet.",
-                isHidden: true),
+                "backup_index_extra",
+                help: "Record what only Milvus' etcd (milvus.etcd) knows of indexes and dynamic fields. A restore by "
+                    + "this program does not need it."),
         ] + [dryRun] + workers + [remote],
         examples: [
             Command.Example("milvus-backup create -n nightly --filter 'shop.*,users'", "a database and a collection"),

@@ -7,6 +7,7 @@ import Synchronization
 @main
 enum MilvusBackup {
     static func main() async {
+        limitHeapArenas()
         ignoreBrokenPipes()
         let interrupted = Mutex(false)
         let running = Mutex<Task<ExitCode, Never>?>(nil)

@@ -50,11 +50,7 @@ extension BackupRequest {
         verification = try Self.verification(invocation.text("verify") ?? "")
         includesRBAC = invocation.flag("rbac")
         try BackupRequest.checkFormat(invocation.text("format") ?? "")
-        guard !invocation.flag("backup_index_extra") else {
-            throw BackupError(
-                .unsupported, "--backup_index_extra is not supported yet",
-                hint: "only restore secondary needs what it records; ordinary backups have all of their indexes")
-        }
+        includesIndexExtra = invocation.flag("backup_index_extra")
         if let text = invocation.text("strategy"), !text.isEmpty {
             guard let strategy = Strategy(rawValue: text) else {
                 let names = Strategy.allCases.map(\.rawValue).joined(separator: ", ")

@@ -18,6 +18,7 @@ struct L0CompactCommand: CommandImplementation {
                 id: UUID().uuidString.lowercased(), services: try environment.makeServices(), timer: PhaseTimer(),
                 workforce: .own(Workforce.Plan()), liveLine: environment.liveLine))
         let count = try await duplication.run()
+        environment.logger.info("no segments of deletions (L0) in it: copied as it is; folding them is yet to come")
         return CommandResult("l0compact done: \(name) -> \(output)") { writer in
             try writer.object { writer in
                 try writer.member("name", name)

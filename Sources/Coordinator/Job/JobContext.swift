@@ -36,7 +36,30 @@ struct JobContext: Sendable {
     }
 
     var shardLimits: ShardLimits {
-        ShardLimits(bytes: configuration.backup.shard.maximumSize, tasks: configuration.backup.shard.maximumObjects)
+        ShardLimits(
+            bytes: configuration.backup.shard.maximumSize, tasks: configuration.backup.shard.maximumObjects,
+            largeObject: largeObject ?? .max, partBytes: configuration.transfer.partSize)
+    }
+
+    /// From which size on agents copy an object together; nil where that gains nothing: the process that copies alone has
+    /// parts in flight as well.
+    private var largeObject: Int64? {
+        guard workforce.hasAgents, let threshold = configuration.transfer.largeObjectThreshold else { return nil }
+        let mayBeCopiedByStore =
+            transferMode != .streaming && stores.milvus.identity.isSameBackend(as: stores.backup.identity)
+        // One request is all it takes below the other threshold.
+        return mayBeCopiedByStore ? max(threshold, configuration.transfer.multipartCopyThreshold) : threshold
+    }
+
+    /// Ends what a job that has failed leaves of uploads in parts, when its workers are gone: one that was in the middle of a
+    /// part may have brought back what the job had ended. What cannot be ended is told; `delete` and `--resume` end it, too.
+    func endUploads(below prefix: String, in store: any ObjectStore) async {
+        do {
+            try await withGrace(.seconds(3)) { try await store.abortUploads(below: prefix) }
+        } catch {
+            logger.warn(
+                "uploads in parts may be left behind", ["below": prefix, "error": BackupError(wrapping: error)])
+        }
     }
 
     /// Connects to Milvus and to both stores, all at once; the first thing that is wrong is thrown.

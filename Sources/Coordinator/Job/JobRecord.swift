@@ -28,6 +28,9 @@ struct JobRecord: Sendable, Hashable {
     /// What the store called the record when it was read.
     var etag = ""
 
+    /// The end of the year 9999: up to it one can reckon with times.
+    static let latestTime: Int64 = 253_402_300_799
+
     init(id: String, name: String) {
         self.id = id
         self.name = name
@@ -41,8 +44,7 @@ struct JobRecord: Sendable, Hashable {
         let value = try JSONValue(parsing: bytes, name: name)
         self.init(id: try value.string("id") ?? "", name: try value.string("name") ?? "")
         host = try value.string("host") ?? ""
-        // Up to the end of the year 9999: with such times one can reckon.
-        start = min(max(0, try value.int64("start_time") ?? 0), 253_402_300_799)
+        start = min(max(0, try value.int64("start_time") ?? 0), JobRecord.latestTime)
         beat = try value.int64("beat") ?? 0
         process = try value.string("process") ?? ""
         owner = try value.string("owner") ?? ""

@@ -23,6 +23,8 @@ final class BackupJournal: Sendable {
 
     /// From one piece to the next. What is finished in between may be copied again after a crash.
     private static let interval = Duration.seconds(3)
+    /// Records that make a piece before its time: what waits takes room.
+    private static let largePiece = 20_000
 
     private let store: any ObjectStore
     private let paths: BackupPaths
@@ -64,11 +66,16 @@ final class BackupJournal: Sendable {
 
     /// Writes pieces until the task is cancelled. A piece that cannot be written is tried again with the next one.
     func keepWriting() async {
-        while (try? await Task.sleep(for: Self.interval)) != nil {
+        var last = ContinuousClock.now
+        while (try? await Task.sleep(for: Self.interval / 10)) != nil {
+            let isLarge = state.withLock { $0.pending.count >= Self.largePiece }
+            guard isLarge || last.duration(to: .now) >= Self.interval else { continue }
+            last = .now
             do {
                 try await write()
             } catch  where !Task.isCancelled {
                 logger.warn("the journal cannot be written, trying again", ["error": BackupError(wrapping: error)])
+                try? await Task.sleep(for: Self.interval)
             } catch {}
         }
     }
@@ -97,25 +104,28 @@ final class BackupJournal: Sendable {
     /// - Returns: the manifest, and the ETag that the store gave it.
     func writeManifest(of backup: BackupInfo) async throws -> (stored: StoredManifest, etag: String) {
         // At once: what is pending now may be among the frames a moment later.
-        let (frames, pending) = state.withLock { ($0.frames, $0.pending) }
+        let (frames, pending) = state.withLock { state in
+            defer { state.frames = [] }
+            return (state.frames, state.pending)
+        }
         var manifest = try Manifest.frame(header)
-        if earlier.isEmpty, !state.withLock({ $0.hasReplaced }) {
-            manifest += frames + (try Manifest.frame(pending))
-        } else {
-            let all = frames + (try Manifest.frame(pending))
-            manifest += try await onDedicatedThread { try self.frames(all, of: backup) }
+        manifest.reserveCapacity(manifest.count + frames.count)
+        manifest += frames
+        manifest += try Manifest.frame(pending)
+        if !earlier.isEmpty || state.withLock({ $0.hasReplaced }) {
+            manifest = try await onDedicatedThread { [manifest] in try self.part(of: manifest, in: backup) }
         }
         let stored = try await store.put(paths.manifest, body: .bytes(manifest))
         return (StoredManifest(bytes: manifest, key: paths.manifest), stored.etag)
     }
 
     /// The records of a run that went on with another one's work: those of segments that are in the backup.
-    private func frames(_ frames: [UInt8], of backup: BackupInfo) throws -> [UInt8] {
+    private func part(of manifest: [UInt8], in backup: BackupInfo) throws -> [UInt8] {
         let segments = Set(
             backup.collections.flatMap { $0.partitions.flatMap(\.segments) + $0.l0Segments }.map(\.segmentID))
-        var source: [UInt8]? = try Manifest.frame(header) + frames
+        var source: [UInt8]? = manifest
         var kept: [ManifestRecord] = []
-        var result: [UInt8] = []
+        var result = try Manifest.frame(header)
         _ = try Manifest.read({
             defer { source = nil }
             return source

@@ -48,9 +48,11 @@ extension ObjectStore {
 
     /// Ends the uploads in parts below `prefix` that nobody has ended. A store that cannot list them, or to somebody who
     /// may not, has none to show.
-    func abortUploads(below prefix: String) async throws {
+    func abortUploads(
+        below prefix: String, where isMeant: (PendingUpload) -> Bool = { _ in true }
+    ) async throws {
         do {
-            for upload in try await listMultipartUploads(prefix: prefix) {
+            for upload in try await listMultipartUploads(prefix: prefix) where isMeant(upload) {
                 try await abortMultipartUpload(upload.key, uploadID: upload.uploadID)
             }
         } catch let error as BackupError where [.unsupported, .permissionDenied].contains(error.code) {}

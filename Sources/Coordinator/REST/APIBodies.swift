@@ -31,9 +31,7 @@ struct CreateBody: Sendable {
         request.skipsMissing = try body.bool("skip_missing") ?? false
         request.resumes = try body.bool("resume") ?? false
         request.verification = try BackupRequest.verification(try body.string("verify") ?? "")
-        for key in ["with_index_extra"] where try body.bool(key) ?? false {
-            throw BackupError(.unsupported, "\(key) is not supported yet")
-        }
+        request.includesIndexExtra = try body.bool("with_index_extra") ?? false
         // These change nothing: the header names the request, and a pause is renewed as long as it is needed.
         _ = try (body.string("requestId"), body.int64("gc_pause_seconds"))
     }
@@ -96,20 +94,14 @@ struct RestoreBody: Sendable {
         request.restoresRBAC = try body.bool("rbac") ?? false
         request.usesImportJobs = try body.bool("useV2Restore") ?? false
         request.skipsVerification = try body.bool("skipVerify") ?? false
-        try readUnused(body)
-        guard RestoreBody.isPathSafe(id) else {
-            throw BackupError(.invalidArgument, "id: only letters, digits, - and _ are allowed, at most 128 of them")
-        }
-    }
-
-    private func readUnused(_ body: JSONValue) throws {
+        request.restoresAliases = try !(body.bool("skipAliases") ?? false)
+        request.loads = try body.bool("load") ?? false
+        request.truncatesAtCheckpoints = try body.bool("truncateBinlogByTs") ?? false
+        request.encryptionZoneKeys = try body.stringMap("ezkMapping") ?? [:]
         // The first is read before all others. The other changes nothing: Milvus checks its quota itself.
         _ = try (body.string("requestId"), body.bool("skipImportDiskQuotaCheck"))
-        for key in ["truncateBinlogByTs"] where try body.bool(key) ?? false {
-            throw BackupError(.unsupported, "\(key) is not supported yet")
-        }
-        if let keys = try body.stringMap("ezkMapping"), !keys.isEmpty {
-            throw BackupError(.unsupported, "ezkMapping is not supported yet")
+        guard RestoreBody.isPathSafe(id) else {
+            throw BackupError(.invalidArgument, "id: only letters, digits, - and _ are allowed, at most 128 of them")
         }
     }
 

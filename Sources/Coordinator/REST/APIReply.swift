@@ -11,6 +11,8 @@ struct APIReply: Sendable {
     var data: (@Sendable (inout JSONWriter) throws -> Void)?
     /// Answers to some requests have no `data` at all.
     var hasData = true
+    /// For `/list`: backups that are not finished; nil when nobody has asked.
+    var unfinished: [UnfinishedBackup]?
 
     init(requestID: String = "", message: String = "", data: (@Sendable (inout JSONWriter) throws -> Void)? = nil) {
         self.requestID = requestID
@@ -34,6 +36,8 @@ struct APIReply: Sendable {
                 try writer.member("data") { writer in
                     if let data { try data(&writer) } else { try writer.null() }
                 }
+                guard let unfinished else { return }
+                try writer.member("unfinished") { try $0.array(unfinished) { try $1.write(to: &$0) } }
             }
         }
     }

@@ -17,7 +17,7 @@ extension APIService {
         let id = isFree ? requestID : UUID().uuidString.lowercased()
         let context = try context(id: id, for: body)
         let job = BackupJob(request: body.request, context: context)
-        let subject = JobRegistry.Subject(name: body.request.name, root: context.services.metadata.backupRoot)
+        let subject = JobRegistry.Subject(name: body.request.name, root: context.services.backupRoot)
         try await refuseExisting(subject, context)
         try await jobs.start(.backup, id: id, of: subject, monitor: context.monitor) { _ = try await job.run() }
         if body.isAsynchronous {
@@ -49,7 +49,7 @@ extension APIService {
         }
         let job = RestoreJob(request: body.request, context: context)
         let subject = JobRegistry.Subject(
-            name: body.request.backupName, root: context.services.metadata.backupRoot)
+            name: body.request.backupName, root: context.services.backupRoot)
         try await jobs.start(
             .restore, id: id, of: subject, monitor: context.monitor, goesOn: body.request.resumes
         ) { _ = try await job.run() }
@@ -74,7 +74,7 @@ extension APIService {
         }
         let job = VerificationJob(request: body.request, context: context)
         let subject = JobRegistry.Subject(
-            name: body.request.backupName, root: context.services.metadata.backupRoot)
+            name: body.request.backupName, root: context.services.backupRoot)
         let monitor = context.monitor
         try await jobs.start(.verification, id: id, of: subject, monitor: monitor) {
             monitor.verified(try await job.run().result)

@@ -51,11 +51,12 @@ extension APIService {
         try BackupName.validateExisting(name)
         // Without a path it is the last one of this name that was made here, wherever that lies.
         let path = call.request.parameter("path")
-        var metadata = try services.replacing(backupRoot: path).metadata
+        let asked = try services.replacing(backupRoot: path)
+        var metadata = asked.metadata
         let entry =
             path.isEmpty
             ? await jobs.backup(named: name)
-            : await jobs.backup(JobRegistry.Subject(name: name, root: metadata.backupRoot))
+            : await jobs.backup(JobRegistry.Subject(name: name, root: asked.backupRoot))
         if let entry {
             guard entry.state == .success else {
                 return APIReply(requestID: call.id, message: "success", data: try await brief(entry))
@@ -88,33 +89,34 @@ extension APIService {
 
     func list(_ call: APICall) async throws -> APIReply {
         let collection = call.request.parameter("collection_name")
-        let backups = try await services.metadata.summaries { problem in
+        let all = call.request.parameter("all")
+        guard ["", "true", "false"].contains(all) else {
+            throw BackupError(.invalidArgument, "all must be true or false")
+        }
+        let metadata = services.metadata
+        var listed = try await metadata.summaries { problem in
             services.logger.warn("a backup is not listed: \(problem)")
         }
-        var chosen: [BackupInfo] = backups
         if !collection.isEmpty {
-            chosen = []
-            for backup in backups {
-                do {
-                    let whole = try await services.metadata.read(backup.name, options: .withoutBinlogs)
-                    if whole.collections.contains(where: { $0.collectionName == collection }) { chosen.append(backup) }
-                } catch let error as BackupError where error.code == .notFound {
-                    // Deleted in the meantime.
-                } catch let error as BackupError where error.code == .corrupted {
-                    services.logger.warn("a backup is not listed: \(error)")
-                }
-            }
+            let names = Set(try await metadata.having(collection, among: listed.map(\.name), services.logger))
+            listed = listed.filter { names.contains($0.name) }
         }
-        let listed = chosen
-        return APIReply(requestID: call.request.givenRequestID, message: "success") { writer in
-            try writer.array(listed) { writer, backup in try backup.writeSummary(to: &writer) }
+        let backups = listed
+        var reply = APIReply(requestID: call.request.givenRequestID, message: "success") { writer in
+            try writer.array(backups) { writer, backup in try backup.writeSummary(to: &writer) }
         }
+        if all == "true" {
+            // Nobody knows which collections an unfinished one will have.
+            let names = collection.isEmpty ? try await metadata.directories().unfinished : []
+            reply.unfinished = try await metadata.unfinished(names)
+        }
+        return reply
     }
 
     func delete(_ call: APICall) async throws -> APIReply {
         let name = call.request.parameter("backup_name")
         try BackupName.validateExisting(name)
-        let subject = JobRegistry.Subject(name: name, root: services.metadata.backupRoot)
+        let subject = JobRegistry.Subject(name: name, root: services.backupRoot)
         let entry = await jobs.backup(subject)
         if let entry, entry.isRunning {
             throw BackupError(.alreadyExists, "backup \(name) is being made", hint: "cancel job \(entry.id) first")

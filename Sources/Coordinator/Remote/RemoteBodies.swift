@@ -15,6 +15,7 @@ enum RemoteBodies {
         if request.resumes { members.append(.init("resume", .bool(true))) }
         if request.skipsMissing { members.append(.init("skip_missing", .bool(true))) }
         if request.includesRBAC { members.append(.init("rbac", .bool(true))) }
+        if request.includesIndexExtra { members.append(.init("with_index_extra", .bool(true))) }
         if let depth = request.verification { members.append(.init("verify", .string(depth.rawValue))) }
         if !request.filter.isEverything {
             let databases = request.filter.namedDatabases.map { database -> JSONValue.Member in
@@ -37,8 +38,7 @@ enum RemoteBodies {
     }
 
     static func restore(_ invocation: Invocation) throws -> JSONValue {
-        try refuse(
-            ["dry-run", "listen", "min-agents", "bandwidth", "verbose", "skip-aliases", "load"], invocation)
+        try refuse(["dry-run", "listen", "min-agents", "bandwidth", "verbose"], invocation)
         let request = try RestoreRequest(invocation)
         var members: [JSONValue.Member] = [
             .init("backup_name", .string(request.backupName)), .init("async", .bool(true)),
@@ -64,7 +64,8 @@ enum RemoteBodies {
             ("useAutoIndex", request.usesAutoIndex), ("dropExistCollection", request.dropsExistingCollections),
             ("dropExistIndex", request.dropsExistingIndexes), ("skipCreateCollection", request.skipsCreation),
             ("rbac", request.restoresRBAC), ("useV2Restore", request.usesImportJobs),
-            ("skipVerify", request.skipsVerification),
+            ("skipVerify", request.skipsVerification), ("skipAliases", !request.restoresAliases),
+            ("load", request.loads),
         ] where isSet {
             members.append(.init(key, .bool(true)))
         }

@@ -29,14 +29,18 @@ struct RemoteCommand: Sendable {
     // MARK: Stored backups
 
     private func list(_ invocation: Invocation) async throws -> CommandResult {
-        try RemoteBodies.refuse(["all"], invocation)
-        let collection = invocation.text("collection") ?? ""
-        let query = collection.isEmpty ? [] : [("collection_name", collection)]
-        let names =
-            try await server.ask("GET", "/list", query).array("data")?.compactMap { try $0.string("name") } ?? []
-        return CommandResult(([">> Backups:"] + names).joined(separator: "\n")) { writer in
-            try writer.object { try $0.member("backups") { try $0.array(names) { try $0.string($1) } } }
+        var query: [(String, String)] = []
+        if let collection = invocation.text("collection"), !collection.isEmpty {
+            query.append(("collection_name", collection))
         }
+        if invocation.flag("all") { query.append(("all", "true")) }
+        let answer = try await server.ask("GET", "/list", query)
+        let names = try answer.array("data")?.compactMap { try $0.string("name") } ?? []
+        guard invocation.flag("all") else { return ListCommand.result(names, unfinishedNames: []) }
+        guard let unfinished = try answer.array("unfinished")?.map(UnfinishedBackup.init) else {
+            throw BackupError(.unsupported, "this server does not tell of unfinished backups", hint: "leave out --all")
+        }
+        return ListCommand.result(names, unfinishedNames: unfinished.map(\.name), unfinished: unfinished)
     }
 
     private func get(_ invocation: Invocation) async throws -> CommandResult {

@@ -72,7 +72,10 @@ struct AbandonedFiles: Sendable {
         let key = JobRecord.restoreKey(id: record.id)
         // Meanwhile somebody may have begun to go on with it.
         guard try await JobRecord.read(from: store, key: key) == record else { return }
-        for directory in directories { try await store.deleteAll(prefix: "\(directory)/") }
+        for directory in directories {
+            try await store.abortUploads(below: "\(directory)/")
+            try await store.deleteAll(prefix: "\(directory)/")
+        }
         if !directories.isEmpty {
             logger.info(
                 "temporary files of a restore that was cut off are removed",

@@ -156,12 +156,13 @@ struct CollectionRestoreTask: Sendable {
 
     private func restoreData(_ imports: ImportPlan, ignoring earlier: Set<Int64>) async throws {
         context.monitor.setSize(source.size, of: target)
-        let backupPaths = BackupPaths(context, name: request.backupName)
+        let paths = Staging.importPaths(for: target, backupName: request.backupName, context)
         guard Staging.isNeeded(in: context) else {
-            return try await restore(imports, stagedBy: nil, at: backupPaths, earlier)
+            return try await restore(imports, stagedBy: nil, at: paths, earlier)
         }
-        let staging = Staging(for: target, backup: backupPaths, context: context, dispatcher: dispatcher)
-        try await restore(imports, stagedBy: staging, at: staging.paths, earlier)
+        let backup = BackupPaths(context, name: request.backupName)
+        let staging = Staging(for: target, backup: backup, context: context, dispatcher: dispatcher)
+        try await restore(imports, stagedBy: staging, at: paths, earlier)
         await staging.remove()
     }
 

@@ -16,6 +16,8 @@ struct ImportBatch: Sendable {
         var options = [isL0 ? "l0_import" : "backup": "true", "skip_disk_quota_check": "true"]
         let version = units.first?.segments.first?.storageVersion ?? 0
         if version > 0 { options["storage_version"] = String(version) }
+        // All of a batch are of one channel, and so have the same ones.
+        for pair in units.first?.options.pairs ?? [] { options[pair.key] = pair.value }
         let files = units.map { unit -> [String] in
             if isL0 { return [unit.prefix(.delta, in: paths)] }
             let insert = unit.prefix(.insert, in: paths)

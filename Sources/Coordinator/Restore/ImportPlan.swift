@@ -13,6 +13,7 @@ struct ImportUnit: Sendable {
     /// Deletions alone: one segment.
     var isL0 = false
     var segments: [SegmentBackup]
+    var options = ImportOptions()
 
     var size: Int64 { segments.reduce(0) { $0 + $1.size } }
 
@@ -43,6 +44,7 @@ struct ImportUnit: Sendable {
         }
         let version = segments.first?.storageVersion ?? 0
         if version > 0 { request.options.append(Milvus.KeyValuePair("storage_version", String(version))) }
+        request.options += options.pairs
         return request
     }
 }

@@ -26,13 +26,23 @@ struct Importer: Sendable {
         let request = unit.request(collection: target.collection, in: paths)
         try await slots.withPermit {
             try await context.timer.measureMilvus(.importData) {
-                if let running { return try await wait(for: running, request, target) }
+                if let running { return try await check(unit, rows: wait(for: running, request, target), request) }
                 try await note?.intend()
                 let task = try await start(request, database: target.database, ignoring: earlier)
                 try await note?.began(String(task))
-                try await wait(for: task, request, target)
+                try await check(unit, rows: wait(for: task, request, target), request)
             }
         }
+    }
+
+    /// A directory that Milvus does not see has no files, and it imports none of them without a word.
+    private func check(_ unit: ImportUnit, rows: Int64, _ request: Milvus.ImportRequest) throws(BackupError) {
+        guard context.configuration.milvus.storage.provider == .local, rows == 0, !unit.hasDeltaLogs,
+            unit.segments.contains(where: { $0.rowCount > 0 })
+        else { return }
+        throw BackupError(
+            .remoteFailure, "Milvus has found no rows in \(request.files[0])",
+            hint: "set milvus.storage.localPath to the path at which Milvus sees the directory milvus.storage.rootPath")
     }
 
     /// An import that was refused for the rate of them is asked for again. One whose answer was lost may have begun, and to
@@ -62,7 +72,10 @@ struct Importer: Sendable {
         }
     }
 
-    private func wait(for task: Int64, _ request: Milvus.ImportRequest, _ target: CollectionName) async throws {
+    /// - Returns: the number of rows, as Milvus tells it.
+    private func wait(
+        for task: Int64, _ request: Milvus.ImportRequest, _ target: CollectionName
+    ) async throws -> Int64 {
         var patience = ImportPatience(start: .now)
         while true {
             let state = try await context.milvus.importState(of: task)
@@ -74,7 +87,7 @@ struct Importer: Sendable {
             }
             if state.state == .completed {
                 context.logger.debug("imported", ["files": request.files[0], "rows": state.rowCount])
-                return
+                return state.rowCount
             }
             switch patience.next(state: state.state.rawValue, progress: state.progressPercent, now: .now) {
             case .ask(let pause): try await Task.sleep(for: pause)

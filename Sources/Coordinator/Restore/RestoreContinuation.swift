@@ -140,7 +140,7 @@ extension RestoreRequest {
             "rebuild_index": "\(restoresIndexes)", "use_auto_index": "\(usesAutoIndex)",
             "drop_exist_collection": "\(dropsExistingCollections)", "drop_exist_index": "\(dropsExistingIndexes)",
             "skip_create_collection": "\(skipsCreation)", "meta_only": "\(metaOnly)",
-            "use_v2_restore": "\(usesImportJobs)",
+            "use_v2_restore": "\(usesImportJobs)", "truncateBinlogByTs": "\(truncatesAtCheckpoints)",
         ]
     }
 

@@ -154,7 +154,8 @@ struct RestoreJob: Sendable {
         }
         let selection = try RestoreSelection(backup, request: request)
         context.monitor.plan(selection.items.map(\.target))
-        let imports = try selection.items.map { try importPlan(of: $0.source) }
+        let keys = Dictionary(backup.databases.map { ($0.name, $0.encryptionZoneKey) }) { first, _ in first }
+        let imports = try selection.items.map { try importPlan(of: $0.source, keys, server) }
         if request.restoresRBAC { try server.checkRBAC() }
         try selection.check(server)
         let stored = try await manifest
@@ -190,17 +191,34 @@ struct RestoreJob: Sendable {
     }
 
     /// Nil when no data is to be restored.
-    private func importPlan(of collection: CollectionBackup) throws(BackupError) -> ImportPlan? {
+    ///
+    /// - Parameter keys: of encrypted databases, by their names in the backup.
+    private func importPlan(
+        of collection: CollectionBackup, _ keys: [String: String], _ server: ServerInfo
+    ) throws(BackupError) -> ImportPlan? {
         guard !request.metaOnly else { return nil }
+        var plan: ImportPlan
         do {
-            return try ImportPlan(collection)
+            plan = try ImportPlan(collection)
         } catch {
             throw error.prefixed("backup \(request.backupName) is damaged")
         }
+        if request.truncatesAtCheckpoints {
+            guard server.features.contains(.importJobs) else {
+                throw BackupError(
+                    .unsupported, "truncateBinlogByTs needs Milvus 2.4 or later, this is \(server.version)",
+                    hint: "Milvus 2.3 takes the timestamp for another one, and would leave out rows it should not")
+            }
+            try plan.truncate(at: collection.channelCheckpoints)
+        }
+        if let key = keys[collection.databaseName], !key.isEmpty {
+            plan.set(encryptionZoneKey: request.encryptionZoneKeys[key] ?? key)
+        }
+        return plan
     }
 
     private var paths: BackupPaths {
-        BackupPaths(root: context.configuration.backup.storage.rootPath, name: request.backupName)
+        BackupPaths(root: context.configuration.backup.storage.keyRoot, name: request.backupName)
     }
 
     /// Looks by a listing whether everything that is to be restored is there as it was backed up.

@@ -32,6 +32,10 @@ struct RestoreRequest: Sendable {
     var resumes = false
     /// Whether Milvus is to import many directories in one job, where it can.
     var usesImportJobs = false
+    /// Whether rows that were written after the checkpoints of the backup are left out.
+    var truncatesAtCheckpoints = false
+    /// Of encrypted databases: the key in the backup, and the one to import with.
+    var encryptionZoneKeys: [String: String] = [:]
 }
 
 /// What of a schema is not restored as it was.

@@ -33,7 +33,12 @@ struct Staging: Sendable {
 
     /// Where Milvus finds the logs that are imported.
     static func importPaths(for target: CollectionName, backupName: String, _ context: JobContext) -> BackupPaths {
-        isNeeded(in: context) ? paths(for: target, context) : BackupPaths(context, name: backupName)
+        let storage = context.configuration.milvus.storage
+        guard isNeeded(in: context) else {
+            let backups = context.configuration.backup.storage.keyRoot
+            return BackupPaths(root: joinPath(storage.importRoot, backups), name: backupName)
+        }
+        return BackupPaths(root: storage.importRoot, name: directory(for: target, prefix: prefix(context)))
     }
 
     func announce(_ units: [ImportUnit]) async {
@@ -49,15 +54,17 @@ struct Staging: Sendable {
     func stage(_ unit: ImportUnit, goesOn: Bool, onProgress: @escaping @Sendable (Int64) -> Void) async throws {
         let present = goesOn ? try await staged(unit) : [:]
         try await context.timer.measure(.copy) {
-            let copies = plannedCopies(of: unit.segments) { kind, log, segment in
-                let path = backup.relativePath(kind, log, of: segment)
-                return (backup.binlogRoot + path, paths.binlogRoot + path)
-            }.filter { present[$0.destination] != $0.size }
+            var copying = ObjectCopies(
+                context: context, dispatcher: dispatcher, source: .backup, destination: .milvus,
+                lane: unit.collectionID)
+            copying.onBytes = onProgress
+            let limits = context.shardLimits
+            let large = Array(copies(of: unit, except: present) { $0 >= limits.largeObject })
             let cutter = ShardCutter(
-                source: .backup, destination: .milvus, mode: context.transferMode, limits: context.shardLimits)
-            try await dispatcher.copy(
-                ShardSequence(copies: copies, cutter: cutter), job: context.id, lane: unit.collectionID,
-                onBytes: onProgress)
+                source: .backup, destination: .milvus, mode: context.transferMode, limits: limits)
+            try await copying.copy(large: large) {
+                ShardSequence(copies: copies(of: unit, except: present) { $0 < limits.largeObject }, cutter: cutter)
+            }
         }
         try await context.timer.measure(.verify) {
             let verifier = CopyVerifier(store: context.stores.milvus, paths: paths)
@@ -65,6 +72,15 @@ struct Staging: Sendable {
                 try await verifier.verify(kind, of: unit.segments, below: unit.prefix(kind, in: paths))
             }
         }
+    }
+
+    private func copies(
+        of unit: ImportUnit, except present: [String: Int64], where isWanted: @escaping @Sendable (Int64) -> Bool
+    ) -> some Sequence<PlannedCopy> {
+        plannedCopies(of: unit.segments, where: isWanted) { kind, log, segment in
+            let path = backup.relativePath(kind, log, of: segment)
+            return (backup.binlogRoot + path, paths.binlogRoot + path)
+        }.filter { present[$0.destination] != $0.size }
     }
 
     /// What of a unit is there already: keys and sizes.
@@ -89,6 +105,7 @@ struct Staging: Sendable {
     /// Removes all directories of a restore, and its journal. For when it has failed and its workers are gone: before that
     /// they may still be writing.
     static func removeAll(of context: JobContext) async {
+        await context.endUploads(below: prefix(context), in: context.stores.milvus)
         await remove([prefix(context), RestoreJournal.prefix(id: context.id)], context)
     }
 
@@ -135,6 +152,6 @@ struct Staging: Sendable {
 extension BackupPaths {
     /// Of a backup where the configuration has them.
     init(_ context: JobContext, name: String) {
-        self.init(root: context.configuration.backup.storage.rootPath, name: name)
+        self.init(root: context.configuration.backup.storage.keyRoot, name: name)
     }
 }

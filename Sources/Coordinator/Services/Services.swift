@@ -13,6 +13,8 @@ struct Services: Sendable {
     let logger: Logger
     let http: any HTTPClient
     let milvus: MilvusClient
+    /// Asked when a backup is to have what only etcd knows, and never else.
+    let etcd: MilvusEtcd
     /// For everything but the copies; these retry.
     let stores: StorePair
     /// For the copies.
@@ -53,14 +55,20 @@ struct Services: Sendable {
         milvus = MilvusClient(
             connection: MilvusConnection(configuration.milvus), http: http, logger: logger.labeled("milvus"),
             version: programVersion)
-        metadata = MetadataStore(store: stores.backup, backupRoot: configuration.backup.storage.rootPath)
+        etcd = MilvusEtcd(
+            endpoints: configuration.milvus.etcd.endpoints, rootPath: configuration.milvus.etcd.rootPath, http: http)
+        metadata = MetadataStore(store: stores.backup, backupRoot: configuration.backup.storage.keyRoot)
     }
 
     // MARK: Of another configuration
 
+    /// Where backups lie, as configurations and requests say it: a prefix, or a directory.
+    var backupRoot: String { configuration.backup.storage.rootPath }
+
     /// The same with another bucket or root for backups. What is nil or empty stays.
     func replacing(backupRoot: String?, bucket: String? = nil) throws -> Services {
         guard backupRoot?.isEmpty == false || bucket?.isEmpty == false else { return self }
+        if let backupRoot, !backupRoot.isEmpty { try configuration.checkDirectory(backupRoot) }
         return try changed { configuration in
             if let backupRoot, !backupRoot.isEmpty { configuration.backup.storage.rootPath = backupRoot }
             if let bucket, !bucket.isEmpty { configuration.backup.storage.bucketName = bucket }
@@ -110,6 +118,23 @@ struct Services: Sendable {
         } catch let error as BackupError where error.isRetryable && error.code != .unavailable {
             // It is there, and busy.
             try await list(stores[storage])
+        }
+    }
+}
+
+extension Configuration {
+    /// In a bucket a request may name any root; on this host's disk only those that its owner has named.
+    ///
+    /// - Throws: `permissionDenied` for another directory than those of the backups and what is below them.
+    fileprivate func checkDirectory(_ root: String) throws(BackupError) {
+        guard backup.storage.provider == .local else { return }
+        let allowed = [backup.storage.rootPath] + agent.allowedRoots.map(\.bucket)
+        let isAllowed = allowed.contains { root == $0 || root.utf8.starts(with: "\($0)/".utf8) }
+        guard isAllowed, !root.split(separator: "/").contains("..") else {
+            throw BackupError(
+                .permissionDenied,
+                "the directory \"\(root.escapingControlCharacters)\" is not below backup.storage.rootPath",
+                hint: "list it in agent.allowedRoots of this program's configuration")
         }
     }
 }

@@ -40,7 +40,15 @@ package struct StoreFactory: Sendable {
     }
 
     private func makePlainStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
-        if settings.provider == .azure { return try makeAzureStore(settings) }
+        switch settings.provider {
+        case .azure: return try makeAzureStore(settings)
+        case .gcpnative: return try makeGoogleStore(settings)
+        case .local: return try LocalObjectStore(root: settings.rootPath)
+        default: return try makeS3Store(settings)
+        }
+    }
+
+    private func makeS3Store(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
         guard let provider = settings.provider.family else {
             let family = S3Provider.allCases.map(\.rawValue).joined(separator: ", ")
             throw BackupError(
@@ -55,11 +63,26 @@ package struct StoreFactory: Sendable {
             useTLS: settings.useSSL,
             region: settings.region,
             bucket: settings.bucketName,
-            credentials: try credentials(settings.authentication, provider))
+            credentials: try credentials(settings.authentication, provider, region: settings.region))
         configuration.addressing = provider.addressing
         configuration.tls.caCertPath = settings.caCertPath
         configuration.stallTimeout = stallTimeout
         return S3ObjectStore(configuration, http: http)
+    }
+
+    private func makeGoogleStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
+        guard !settings.bucketName.isEmpty else { throw BackupError(.configuration, "bucketName is empty") }
+        guard case .serviceAccount(let path) = settings.authentication else {
+            throw BackupError(
+                .unsupported, "provider gcpnative is supported with a service account only",
+                hint: "use auth.type serviceAccount and auth.credentialsFile (v1: gcpCredentialJSON)")
+        }
+        var configuration = GoogleConfiguration(
+            host: settings.address, port: settings.port, useTLS: settings.useSSL, location: settings.region,
+            bucket: settings.bucketName, key: try ServiceAccountKey(file: path))
+        configuration.tls.caCertPath = settings.caCertPath
+        configuration.stallTimeout = stallTimeout
+        return GoogleObjectStore(configuration, http: http)
     }
 
     private func makeAzureStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
@@ -82,7 +105,7 @@ package struct StoreFactory: Sendable {
     }
 
     private func credentials(
-        _ authentication: StorageAuthentication, _ provider: S3Provider
+        _ authentication: StorageAuthentication, _ provider: S3Provider, region: String
     ) throws(BackupError) -> any CredentialsProvider {
         switch authentication {
         case .staticKeys(let accessKeyID, let secretAccessKey, let sessionToken):
@@ -90,17 +113,17 @@ package struct StoreFactory: Sendable {
                 S3Credentials(
                     accessKeyID: accessKeyID, secretAccessKey: secretAccessKey,
                     sessionToken: sessionToken.isEmpty ? nil : sessionToken))
-        case .iam(let endpoint): return try chain(.iam, endpoint, provider)
-        case .defaultChain: return try chain(.defaultChain, "", provider)
+        case .iam(let endpoint): return try chain(.iam, endpoint, provider, region)
+        case .defaultChain: return try chain(.defaultChain, "", provider, region)
         case .sharedKey: throw unsupported(.sharedKey)
         case .serviceAccount: throw unsupported(.serviceAccount)
         case .none: throw BackupError(.configuration, "auth.type is missing")
         }
     }
 
-    /// What this machine, container or user is given, without a key in the configuration.
+    /// What this machine, container or user is given, without a key in the configuration. Only Amazon's two types differ.
     private func chain(
-        _ type: AuthenticationType, _ endpoint: String, _ provider: S3Provider
+        _ type: AuthenticationType, _ endpoint: String, _ provider: S3Provider, _ region: String
     ) throws(BackupError) -> any CredentialsProvider {
         switch provider {
         case .minio, .s3, .aws:
@@ -111,19 +134,34 @@ package struct StoreFactory: Sendable {
                 (type == .defaultChain ? written : []) + [
                     WebIdentityCredentials(http: http, endpoint: endpoint, environment: environment),
                     ContainerCredentials(http: http, environment: environment),
-                    InstanceCredentials(http: http, endpoint: endpoint, environment: environment),
+                    InstanceCredentials.amazon(http: http, endpoint: endpoint, environment: environment),
                 ])
         case .gcp:
             return CredentialsChain([
                 GoogleMachineCredentials(http: http, endpoint: endpoint, environment: environment)
             ])
-        case .aliyun, .tencent, .hwc: throw unsupported(type, " with provider \(provider.rawValue)")
+        case .aliyun:
+            let sources: [(any CredentialsSource)?] = [
+                AlibabaEnvironmentCredentials(environment),
+                AlibabaWebIdentityCredentials(http: http, endpoint: endpoint, environment: environment),
+                InstanceCredentials.alibaba(http: http, endpoint: endpoint, environment: environment),
+                AlibabaURICredentials(http: http, environment: environment),
+            ]
+            return CredentialsChain(sources.compactMap(\.self))
+        case .tencent:
+            return CredentialsChain([
+                TencentWebIdentityCredentials(http: http, endpoint: endpoint, environment: environment)
+            ])
+        case .hwc:
+            return CredentialsChain([
+                try HuaweiCredentials(http: http, endpoint: endpoint, region: region, environment: environment)
+            ])
         }
     }
 
-    private func unsupported(_ type: AuthenticationType, _ where: String = "") -> BackupError {
+    private func unsupported(_ type: AuthenticationType) -> BackupError {
         BackupError(
-            .unsupported, "the authentication type \(type.rawValue) is not supported\(`where`)",
+            .unsupported, "the authentication type \(type.rawValue) is not supported with this provider",
             hint: "use an access key: auth.type static (v1: useIAM false)")
     }
 }

@@ -36,9 +36,8 @@ package struct WorkerEquipment: Sendable {
             stallTimeout: configuration.transfer.stallTimeout, retryPolicy: nil)
         var allowed: [BackupPlace: any ObjectStore] = [:]
         for place in configuration.agent.allowedRoots {
-            var settings = configuration.backup.storage
-            settings.bucketName = place.bucket
-            allowed[BackupPlace(bucket: place.bucket, root: place.root)] = try factory.makeStore(settings)
+            let settings = configuration.backup.storage.moved(to: place)
+            allowed[BackupPlace(settings)] = try factory.makeStore(settings)
         }
         self.init(
             configuration, concurrency: concurrency, stores: try StorePair(configuration, factory: factory),
@@ -56,13 +55,12 @@ package struct WorkerEquipment: Sendable {
         self.stores = stores
         allowedRoots = allowed.keys.sorted { ($0.bucket, $0.root) < ($1.bucket, $1.root) }
         roots = StorageRoots(
-            milvus: configuration.milvus.storage.rootPath, backup: configuration.backup.storage.rootPath)
+            milvus: configuration.milvus.storage.keyRoot, backup: configuration.backup.storage.keyRoot)
         descriptions = [
             StoreDescription(.milvus, configuration.milvus.storage),
             StoreDescription(.backup, configuration.backup.storage),
         ]
-        let configured = configuration.backup.storage
-        let home = BackupPlace(bucket: configured.bucketName, root: configured.rootPath)
+        let home = BackupPlace(configuration.backup.storage)
         backupStores = allowed.merging([home: stores.backup]) { _, own in own }
         var options = CopyOptions()
         options.multipartCopyThreshold = transfer.multipartCopyThreshold
@@ -115,7 +113,10 @@ extension StorePair {
 extension StoreDescription {
     fileprivate init(_ storage: StorageID, _ settings: StorageSettings) {
         self.init(
-            storage: storage, provider: settings.provider.rawValue, bucket: settings.bucketName,
-            root: settings.rootPath)
+            storage: storage, provider: settings.provider.rawValue, bucket: settings.container, root: settings.keyRoot)
     }
+}
+
+extension BackupPlace {
+    fileprivate init(_ settings: StorageSettings) { self.init(bucket: settings.container, root: settings.keyRoot) }
 }

@@ -207,7 +207,13 @@ package final class CopyWorker: Sendable {
                 if shard.operation == .verify {
                     outcome = TaskOutcome(result: try await verify(id.index, from, progress))
                 } else {
-                    let copied = try await copier.copy(from, to: to, mode: CopyMode(shard.mode), progress: progress)
+                    let mode = CopyMode(shard.mode)
+                    let copied =
+                        if let part = task.part {
+                            try await copier.copy(CopyPart(part), of: from, to: to, mode: mode, progress: progress)
+                        } else {
+                            try await copier.copy(from, to: to, mode: mode, progress: progress)
+                        }
                     outcome = TaskOutcome(result: TaskResult(index: id.index, copied), fallback: copied.fallback)
                 }
                 queue.yield(.done(id, .success(outcome)))
@@ -287,6 +293,15 @@ extension CopyMode {
     }
 }
 
+extension CopyPart {
+    /// The range is checked by then.
+    init(_ part: PartRange) {
+        self.init(
+            number: part.number, range: part.offset..<part.offset + part.length, uploadID: part.uploadID,
+            provenBy: part.count)
+    }
+}
+
 extension TaskResult {
     init(index: Int, _ outcome: CopyOutcome) {
         self.init(
@@ -303,8 +318,11 @@ extension CopyOutcome {
 }
 
 extension Checksum {
-    fileprivate init(crc32c: UInt32) {
+    package init(crc32c: UInt32) {
         let digits = String(crc32c, radix: 16)
         self.init(kind: "crc32c", value: String(repeating: "0", count: 8 - digits.count) + digits)
     }
+
+    /// nil for one of another kind.
+    package var crc32c: UInt32? { kind == "crc32c" && value.utf8.count == 8 ? UInt32(value, radix: 16) : nil }
 }

@@ -1,3 +1,4 @@
+import ObjectStorage
 import ShardProtocol
 import Support
 
@@ -41,8 +42,9 @@ package struct ShardRules: Sendable {
                 guard task.size >= 0 else {
                     throw BackupError(.invalidArgument, "\"\(key)\" has the size \(task.size)")
                 }
-                guard task.part == nil else {
-                    throw BackupError(.unsupported, "\"\(key)\": this worker copies whole objects only")
+                let isVerified = shard.operation == .verify
+                if let flaw = !isVerified ? task.flaw : task.part.map({ _ in "is to be verified in parts" }) {
+                    throw BackupError(.invalidArgument, "\"\(key)\" \(flaw)".escapingControlCharacters)
                 }
             }
             return nil
@@ -74,4 +76,28 @@ extension Shard {
 
     /// The whole destination key of a task.
     package func destinationKey(of task: CopyTask) -> String { destinationPrefix + (task.destination ?? task.source) }
+}
+
+extension CopyTask {
+    /// Characters of an upload's id or an ETag, at most. Stores have made ids of several hundred.
+    private static let maximumTextLength = 2048
+
+    /// What is wrong with its ETag or its part; nil when nothing is.
+    fileprivate var flaw: String? {
+        if let etag, !CopyTask.isPlain(etag) { return "has an ETag that is none" }
+        guard let part else { return nil }
+        guard !part.uploadID.isEmpty, CopyTask.isPlain(part.uploadID) else { return "has a part of no upload" }
+        guard (1...StoreLimits().maximumParts).contains(part.number),
+            part.count.map({ $0 >= part.number && $0 <= StoreLimits().maximumParts }) ?? true
+        else { return "has the part number \(part.number)" }
+        guard part.offset >= 0, part.length > 0, part.offset <= size, part.length <= size - part.offset else {
+            return "has a part of \(part.length) bytes at \(part.offset), and \(size) bytes"
+        }
+        return nil
+    }
+
+    /// Both go into requests: printable ASCII.
+    private static func isPlain(_ text: String) -> Bool {
+        text.utf8.count <= maximumTextLength && text.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != 0x22 }
+    }
 }

@@ -41,6 +41,7 @@ package struct WorkerState: Sendable {
         var running: Set<Int> = []
         var results: [TaskResult] = []
         var bytes: Int64 = 0
+        var objects = 0
         /// The most that was ever reported: what is shown does not fall when a stream begins again.
         var shownBytes: Int64 = 0
         var fallback: String?
@@ -61,7 +62,8 @@ package struct WorkerState: Sendable {
 
         mutating func succeeded(_ result: TaskResult, fallback reason: String?) {
             results.append(result)
-            bytes += tasks[result.index].size
+            bytes += tasks[result.index].bytes
+            objects += tasks[result.index].objects
             fallback = fallback ?? reason
         }
 
@@ -132,8 +134,9 @@ package struct WorkerState: Sendable {
         guard shards[id.lease]?.running.remove(id.index) != nil else { return [] }
         runningTasks -= 1
         shards[id.lease]?.succeeded(result, fallback: fallback)
-        totals.objects += 1
-        totals.bytes += shards[id.lease]?.tasks[id.index].size ?? 0
+        let task = shards[id.lease]?.tasks[id.index]
+        totals.objects += task?.objects ?? 0
+        totals.bytes += task?.bytes ?? 0
         return followUp(settle(id.lease))
     }
 
@@ -187,7 +190,7 @@ package struct WorkerState: Sendable {
             if case .dropped = shard.fate { continue }
             let now = shard.running.reduce(shard.bytes) { $0 + running(TaskID(lease: lease, index: $1)) }
             let bytes = shards[lease]?.show(now) ?? now
-            progress.append(.init(lease: lease, bytes: bytes, objects: shard.results.count))
+            progress.append(.init(lease: lease, bytes: bytes, objects: shard.objects))
         }
         return Heartbeat(leases: progress)
     }

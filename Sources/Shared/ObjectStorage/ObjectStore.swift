@@ -27,6 +27,10 @@ package protocol ObjectStore: Sendable {
     /// Size and ETag of an object, nil when it is not there.
     func head(_ key: String) async throws -> ObjectInfo?
 
+    /// Lengths of the parts that an object was uploaded in, in their order; nil when it was not uploaded in several, or when
+    /// the store does not tell.
+    func partLengths(of key: String) async throws -> [Int64]?
+
     /// Reads an object, or `range` of it, into `pipe`. Returns when the first bytes are on their way; the pipe is finished
     /// at the end and failed when the transfer breaks. When this call throws, the pipe is untouched.
     ///
@@ -84,6 +88,8 @@ package protocol ObjectStore: Sendable {
 
 extension ObjectStore {
     package var etagsTellContent: Bool { true }
+
+    package func partLengths(of key: String) async throws -> [Int64]? { nil }
 
     @discardableResult
     package func put(_ key: String, body: ObjectBody, if condition: WriteCondition) async throws -> StoredObject {

@@ -48,6 +48,10 @@ package struct RetryingObjectStore: ObjectStore {
         try await retrying("head", key) { try await base.head(key) }
     }
 
+    package func partLengths(of key: String) async throws -> [Int64]? {
+        try await retrying("partLengths", key) { try await base.partLengths(of: key) }
+    }
+
     package func get(_ key: String, range: Range<Int64>?, ifMatch: String?, into pipe: BytePipe) async throws
         -> ObjectInfo
     {

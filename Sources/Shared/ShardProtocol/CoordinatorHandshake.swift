@@ -13,7 +13,7 @@ package struct HandshakePolicy: Sendable {
 
     package init(
         stores: [StoreDescription], heartbeat: Duration = .seconds(5), lease: Duration = .seconds(30),
-        versions: [Int] = HandshakeRules.versions, allowedAgents: [String] = []
+        versions: [Int] = HandshakeRules.coordinatorVersions, allowedAgents: [String] = []
     ) {
         self.allowedAgents = allowedAgents
         self.stores = stores

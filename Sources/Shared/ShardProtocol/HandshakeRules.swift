@@ -2,8 +2,10 @@ import Support
 
 /// What both sides of a handshake hold to.
 package enum HandshakeRules {
-    /// The versions of the protocol that are spoken here.
-    package static let versions = [1]
+    /// The versions of the protocol that an agent speaks. In version 1 it gets no parts of objects.
+    package static let agentVersions = [1, 2]
+    /// Those that a coordinator speaks: it does not know an agent that would refuse parts from one that takes them.
+    package static let coordinatorVersions = [2]
     /// Bytes of a nonce.
     package static let nonceSize = 32
     /// UTF-8 bytes of a name, an instance, a bucket or a root.

@@ -14,9 +14,9 @@ package struct CopyTask: Sendable, Hashable, Codable {
     package var destination: String?
     /// Bytes of the whole object, as listed.
     package var size: Int64
-    /// ETag of the source as listed; nil when unknown. When it is verified: an ETag that the bytes are to be compared with.
+    /// ETag that the source must still have; nil when unknown. When it is verified: one that the bytes are to be compared with.
     package var etag: String?
-    /// Version 1 has room for parts that several agents copy; nil means the whole object.
+    /// Nil means the whole object.
     package var part: PartRange?
 
     package init(source: String, destination: String? = nil, size: Int64, etag: String? = nil, part: PartRange? = nil) {
@@ -26,6 +26,11 @@ package struct CopyTask: Sendable, Hashable, Codable {
         self.etag = etag
         self.part = part
     }
+
+    /// Bytes this task moves.
+    package var bytes: Int64 { part?.length ?? size }
+    /// 1; of an object in parts the first part counts for all of them.
+    package var objects: Int { part.map { $0.number == 1 } ?? true ? 1 : 0 }
 }
 
 /// A part of a large object, uploaded into a multipart upload that the coordinator owns.
@@ -34,12 +39,15 @@ package struct PartRange: Sendable, Hashable, Codable {
     package var length: Int64
     package var uploadID: String
     package var number: Int
+    /// Parts of the whole, when the object's ETag will prove the copy: then the bytes need not be seen.
+    package var count: Int?
 
-    package init(offset: Int64, length: Int64, uploadID: String, number: Int) {
+    package init(offset: Int64, length: Int64, uploadID: String, number: Int, count: Int? = nil) {
         self.offset = offset
         self.length = length
         self.uploadID = uploadID
         self.number = number
+        self.count = count
     }
 }
 
@@ -89,7 +97,9 @@ package struct Shard: Sendable, Hashable, Codable {
     }
 
     /// Bytes this shard moves.
-    package var bytes: Int64 { tasks.reduce(0) { $0 + ($1.part?.length ?? $1.size) } }
+    package var bytes: Int64 { tasks.reduce(0) { $0 + $1.bytes } }
+    /// Objects of it; those in parts count where their first part is.
+    package var objects: Int { tasks.reduce(0) { $0 + $1.objects } }
 }
 
 /// An agent's right to a shard. A later lease of the same shard has a higher epoch.

@@ -14,6 +14,8 @@ struct AgentRoster: Sendable {
         var place: UInt64?
         /// Epochs by shard.
         var leases: [Int: Int] = [:]
+        /// Of the shards it holds.
+        var heldBytes: Int64 = 0
         var done = WorkAmount()
         var inFlight = WorkAmount()
         var failures = 0

@@ -17,13 +17,23 @@ package struct SchedulingPolicy: Sendable, Hashable {
     package var maximumFailures: Int
     /// How old a lease is, at least, before an idle agent takes its shard over: a few heartbeats, so that its progress is known.
     package var takeoverDelay: Duration
+    /// An agent may hold so many bytes however little is left: what is done in no time need not be shared.
+    package var smallestShare: Int64
 
     package init(
-        leaseDuration: Duration = .seconds(30), maximumFailures: Int = 3, takeoverDelay: Duration = .seconds(10)
+        leaseDuration: Duration = .seconds(30), maximumFailures: Int = 3, takeoverDelay: Duration = .seconds(10),
+        smallestShare: Int64 = 1 << 20
     ) {
         self.leaseDuration = leaseDuration
         self.maximumFailures = max(1, maximumFailures)
         self.takeoverDelay = takeoverDelay
+        self.smallestShare = smallestShare
+    }
+
+    /// Bytes that one of several agents may hold: half of what would be its part of all that is left. So agents of different
+    /// speeds end together, since what is handed out at a time gets finer towards the end.
+    func share(of left: Int64, agents: Int) -> Int64 {
+        agents < 2 ? .max : max(smallestShare, left / Int64(2 * agents))
     }
 }
 
@@ -58,6 +68,17 @@ package struct FinishedShard: Sendable, Hashable {
     package var bytesCopied: Int64
     /// Why the agent had to fall back to streaming, if it had to.
     package var fallback: String?
+
+    package init(
+        shard: Shard, agent: AgentID, epoch: Int, results: [TaskResult], bytesCopied: Int64, fallback: String? = nil
+    ) {
+        self.shard = shard
+        self.agent = agent
+        self.epoch = epoch
+        self.results = results
+        self.bytesCopied = bytesCopied
+        self.fallback = fallback
+    }
 }
 
 /// Why the job cannot be finished.

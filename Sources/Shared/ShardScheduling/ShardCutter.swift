@@ -8,11 +8,22 @@ package struct ShardLimits: Sendable, Hashable {
     /// Bytes moved; a single larger task is a shard of its own.
     package var bytes: Int64
     package var tasks: Int
+    /// Objects of at least so many bytes are cut into parts, which are the tasks of shards of their own.
+    package var largeObject: Int64
+    /// Bytes of a shard of parts; a single larger part is a shard of its own.
+    package var partBytes: Int64
 
-    package init(bytes: Int64 = 256 << 20, tasks: Int = 1000) {
+    package init(
+        bytes: Int64 = 256 << 20, tasks: Int = 1000, largeObject: Int64 = .max, partBytes: Int64 = 64 << 20
+    ) {
         self.bytes = max(1, bytes)
         self.tasks = max(1, tasks)
+        self.largeObject = max(1, largeObject)
+        self.partBytes = max(1, partBytes)
     }
+
+    /// For the parts of one object.
+    package var ofParts: ShardLimits { ShardLimits(bytes: partBytes, tasks: tasks) }
 }
 
 /// Says when a shard is full.

@@ -27,11 +27,17 @@ extension ShardScheduler {
         guard !idle.isEmpty else { return [] }
         var candidates = candidates(now)
         var handouts: [Handout] = []
-        for agent in idle {
-            let expected = roster[agent]?.timeForShard ?? .zero
-            while let index = candidates.firstIndex(where: { suits(agent, $0, expected) }), isWilling(agent) {
+        // One each, and again: the first must not take what another would have done meanwhile.
+        var takers = idle
+        while !takers.isEmpty {
+            takers.removeAll { agent in
+                let expected = roster[agent]?.timeForShard ?? .zero
+                guard let index = candidates.firstIndex(where: { suits(agent, $0, expected) }), isWilling(agent) else {
+                    return true
+                }
                 let candidate = candidates.remove(at: index)
                 if let handout = lease(candidate.shard, to: agent, now) { handouts.append(handout) }
+                return false
             }
         }
         return handouts

@@ -9,6 +9,8 @@ import Support
 ///
 /// - A lease ends with the agent's report, with its connection, or when no heartbeat has named it for
 ///   ``SchedulingPolicy/leaseDuration``. The next lease of the shard has a higher epoch, and reports of earlier ones are late.
+/// - Of several agents none holds more than its share of what is left (``SchedulingPolicy/share(of:agents:)``), but always one
+///   shard: whoever asks first does not get everything, and nobody is without work while a shard waits.
 /// - Near the end, when nothing is pending, agents without work take over shards that others hold: those first that would be
 ///   done last. Both leases count, and the first to finish wins; the other is to be canceled. So a slow agent holds up nobody.
 /// - A shard that failed goes to another agent if one is there; it waits for that one no longer than a lease lasts.
@@ -138,7 +140,7 @@ package struct ShardScheduler: Sendable {
     ) -> [Handout] {
         guard state == .running else { return [] }
         precondition(entries[shard.id] == nil, "shard \(shard.id) was added twice")
-        let amount = WorkAmount(shards: 1, objects: shard.tasks.count, bytes: shard.bytes)
+        let amount = WorkAmount(shards: 1, objects: shard.objects, bytes: shard.bytes)
         entries[shard.id] = Entry(shard: shard, amount: amount, epoch: firstEpoch - 1)
         total.planned += amount
         pending.add(shard.id, lane: lane, place: spreadsKeys ? shard.sourcePrefix : "")
@@ -212,7 +214,7 @@ package struct ShardScheduler: Sendable {
 
     /// Every task of a shard is done.
     ///
-    /// A report that leaves tasks out counts as a failure.
+    /// A report that leaves tasks out, or the ETag of a part, counts as a failure.
     package mutating func complete(
         _ agent: AgentID, _ completion: ShardCompletion, now: ContinuousClock.Instant
     ) -> ReportOutcome {
@@ -221,10 +223,9 @@ package struct ShardScheduler: Sendable {
             return ReportOutcome(verdict: .late, handouts: hear(agent, now))
         }
         let results = completion.results.sorted { $0.index < $1.index }
-        guard results.map(\.index) == Array(entry.shard.tasks.indices) else {
+        if let flaw = entry.shard.flaw(of: results) {
             let failure = ShardFailure(
-                lease: lease, key: entry.shard.sourcePrefix + (entry.shard.tasks.first?.source ?? ""),
-                message: "the agent reported \(results.count) results for \(entry.shard.tasks.count) tasks",
+                lease: lease, key: entry.shard.sourcePrefix + (entry.shard.tasks.first?.source ?? ""), message: flaw,
                 code: BackupError.Code.protocolViolation.description, isRetryable: true)
             return fail(agent, failure, now: now)
         }
@@ -375,7 +376,8 @@ package struct ShardScheduler: Sendable {
     /// Ends an agent's lease of a shard, whatever becomes of the shard.
     private mutating func endLease(of shard: Int, by agent: AgentID) {
         changeLease(of: shard, by: agent) { $0 = nil }
-        roster.update(agent) { $0.leases[shard] = nil }
+        let bytes = entries[shard]?.amount.bytes ?? 0
+        roster.update(agent) { if $0.leases.removeValue(forKey: shard) != nil { $0.heldBytes -= bytes } }
     }
 
     /// Puts a shard back that nobody holds any more, away from the agents where it failed.
@@ -402,7 +404,8 @@ package struct ShardScheduler: Sendable {
         var handouts: [Handout] = []
         var skipped: [AgentID] = []
         while !pending.isEmpty, let agent = roster.popWaiting() {
-            if let shard = pending.take(for: agent, hasAlternative: roster.hasAvailable(outsideOf:)) {
+            if mayHoldMore(agent), let shard = pending.take(for: agent, hasAlternative: roster.hasAvailable(outsideOf:))
+            {
                 if let handout = lease(shard, to: agent, now) { handouts.append(handout) }
             } else {
                 skipped.append(agent)
@@ -410,6 +413,14 @@ package struct ShardScheduler: Sendable {
         }
         for agent in skipped { roster.update(agent) { _ in } }
         return handouts
+    }
+
+    /// Whether another shard, of the usual size, is within an agent's share.
+    private func mayHoldMore(_ agent: AgentID) -> Bool {
+        guard let agent = roster[agent], !agent.leases.isEmpty else { return true }
+        let left = total.planned - total.done
+        let share = policy.share(of: left.bytes, agents: roster.availableCount)
+        return agent.heldBytes + left.bytes / Int64(max(1, left.shards)) <= share
     }
 
     mutating func lease(_ shard: Int, to agent: AgentID, _ now: ContinuousClock.Instant) -> Handout? {
@@ -427,6 +438,7 @@ package struct ShardScheduler: Sendable {
         roster.update(agent) { agent in
             agent.wish -= 1
             agent.leases[shard] = epoch
+            agent.heldBytes += entry.amount.bytes
             agent.inFlight += done
         }
         return Handout(
@@ -435,5 +447,17 @@ package struct ShardScheduler: Sendable {
                 lease: Lease(job: job, shard: shard, epoch: epoch), backupName: backupName,
                 backupPlace: backupPlace, shard: entry.shard),
             rival: rival)
+    }
+}
+
+extension Shard {
+    /// Why these results, in the order of their tasks, cannot be all of them; nil when they can.
+    fileprivate func flaw(of results: [TaskResult]) -> String? {
+        guard results.map(\.index) == Array(tasks.indices) else {
+            return "the agent reported \(results.count) results for \(tasks.count) tasks"
+        }
+        // An upload is completed with the ETags of its parts.
+        let nameless = zip(tasks, results).first { $0.part != nil && ($1.etag ?? "").isEmpty }
+        return nameless?.0.part.map { "the agent reported no ETag of part \($0.number)" }
     }
 }

@@ -45,7 +45,7 @@ package func agentHandshake(
     let late = BackupError(.timedOut, "the coordinator has not accepted this agent in time", isRetryable: true)
     do {
         let hello = Hello(
-            versions: HandshakeRules.versions, name: identity.name, instance: identity.instance,
+            versions: HandshakeRules.agentVersions, name: identity.name, instance: identity.instance,
             nonce: try HandshakeRules.newNonce(), capacity: identity.capacity, stores: identity.stores,
             allowedRoots: identity.allowedRoots.isEmpty ? nil : identity.allowedRoots)
         return try await withTimeLimit(timeLimit, late) {

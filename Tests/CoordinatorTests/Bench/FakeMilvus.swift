@@ -43,6 +43,8 @@ final class FakeMilvus: HTTPClient {
         var rbac = Milvus.RBACMeta()
         /// What the REST interface answers, by the last words of the path and what was sent; nil for no such route.
         var rest: @Sendable (_ path: String, _ body: String) -> String? = { _, _ in nil }
+        /// What the management port answers to a GET of this URL; nil for no such route.
+        var management: @Sendable (_ url: String) -> String? = { _ in nil }
         /// What was sent to the REST interface.
         var posts: [(path: String, body: String)] = []
         /// Asked before each call; `index` counts those of the same method from 0.
@@ -69,7 +71,10 @@ final class FakeMilvus: HTTPClient {
 
     func send(_ request: HTTPRequest) async throws -> HTTPResponse {
         try Task.checkCancellation()
-        guard case .bytes(let body) = request.body else { return HTTPResponse(status: 404) }
+        guard case .bytes(let body) = request.body else {
+            let answer = state.withLock { $0.management(request.url) }
+            return HTTPResponse(status: answer == nil ? 404 : 200, body: Array((answer ?? "").utf8))
+        }
         if let range = request.url.firstRange(of: "/v2/vectordb/") {
             return post(String(request.url[range.upperBound...]), String(decoding: body, as: UTF8.self))
         }

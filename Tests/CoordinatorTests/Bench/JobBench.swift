@@ -1,5 +1,6 @@
 import BackupFormat
 import Configuration
+import ObjectStorage
 import ObjectStorageTesting
 import Support
 import Synchronization
@@ -16,14 +17,17 @@ struct JobBench: Sendable {
     var backups: MemoryObjectStore { bench.backupStore }
     var metadata: MetadataStore { bench.services.metadata }
 
-    init(hasBackupBucket: Bool = true, _ adjust: (inout Configuration) -> Void = { _ in }) {
+    init(
+        hasBackupBucket: Bool = true, limits: StoreLimits = StoreLimits(),
+        _ adjust: (inout Configuration) -> Void = { _ in }
+    ) {
         milvus = FakeMilvus {
             $0.databases = [
                 "default": ["items": JobBench.collection("items", id: 1)],
                 "shop": ["orders": JobBench.collection("orders", id: 2)],
             ]
         }
-        bench = ServiceBench(milvus: milvus, hasBackupBucket: hasBackupBucket, adjust)
+        bench = ServiceBench(milvus: milvus, hasBackupBucket: hasBackupBucket, limits: limits, adjust)
         for collection: Int64 in [1, 2] {
             for segment in 1...3 {
                 let place = "\(collection)/\(collection * 10)/\(collection * 100 + Int64(segment))"
@@ -71,11 +75,12 @@ struct JobBench: Sendable {
 
     @discardableResult
     func restore(
-        _ name: String = "nightly", _ change: (inout RestoreRequest) throws -> Void = { _ in }
+        _ name: String = "nightly", workforce: Workforce.Plan = .init(),
+        _ change: (inout RestoreRequest) throws -> Void = { _ in }
     ) async throws -> JobOutcome<[CollectionName]> {
         var request = RestoreRequest(backupName: name)
         try change(&request)
-        return try await RestoreJob(request: request, context: bench.context()).run()
+        return try await RestoreJob(request: request, context: bench.context(workforce: workforce)).run()
     }
 
     /// Forgets what was asked so far.

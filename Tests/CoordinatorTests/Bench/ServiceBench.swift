@@ -19,10 +19,10 @@ struct ServiceBench: Sendable {
     /// - Parameter oneStore: what both storage ids are, when they are one bucket.
     init(
         milvus: any HTTPClient = SilentHTTP(), oneStore: MemoryObjectStore? = nil, hasBackupBucket: Bool = true,
-        _ adjust: (inout Configuration) -> Void = { _ in }
+        limits: StoreLimits = StoreLimits(), _ adjust: (inout Configuration) -> Void = { _ in }
     ) {
-        milvusStore = oneStore ?? MemoryObjectStore(bucket: "milvus")
-        backupStore = oneStore ?? MemoryObjectStore(bucket: "backup", createsBucket: hasBackupBucket)
+        milvusStore = oneStore ?? MemoryObjectStore(bucket: "milvus", limits: limits)
+        backupStore = oneStore ?? MemoryObjectStore(bucket: "backup", limits: limits, createsBucket: hasBackupBucket)
         var configuration = Configuration()
         configuration.milvus.storage.bucketName = "milvus"
         configuration.backup.storage.bucketName = oneStore == nil ? "backup" : "milvus"

@@ -28,7 +28,7 @@ import Testing
             #"{"requestId":"7","msg":"create backup is executing asynchronously","data":null}"#,
             #"{"data":{"state_code":1,"progress":40}}"#, #"{"data":{"state_code":2,"progress":100,"name":"b"}}"#,
         ])
-        let words = ["create", "-n", "b", "--filter", "a.*,c,d.", "--rbac", "-f"]
+        let words = ["create", "-n", "b", "--filter", "a.*,c,d.", "--rbac", "-f", "--backup_index_extra"]
         let result = try await run(words, http, token: "secret")
         #expect(result.text.hasPrefix("create backup success\nduration:"))
         #expect(
@@ -41,7 +41,7 @@ import Testing
             try http.body(0)
                 == json(
                     #"""
-                    {"backup_name":"b","async":true,"strategy":"skip_flush","rbac":true,
+                    {"backup_name":"b","async":true,"strategy":"skip_flush","rbac":true,"with_index_extra":true,
                     "filter":{"a":{"colls":["*"]},"default":{"colls":["c"]},"d":{"colls":[]}}}
                     """#))
     }
@@ -51,7 +51,7 @@ import Testing
         let words = [
             "restore", "-n", "b", "-r", "a.*:z.*,c:d", "--filter", "z.*,d", "-a", #"{"a":[],"default":["c"]}"#,
             "--meta_only", "--restore_index", "--use_auto_index", "--drop_exist_collection", "--drop_exist_index",
-            "--rbac", "--use_v2_restore",
+            "--rbac", "--use_v2_restore", "--skip-aliases", "--load",
         ]
         #expect(try await run(words, http).text.hasPrefix("duration:"))
         #expect(http.urls.last == "GET http://h:8080/api/v1/get_restore?id=r%2F1")
@@ -62,7 +62,7 @@ import Testing
                     {"backup_name":"b","async":true,"collection_renames":{"a.*":"z.*","c":"d"},
                     "db_collections":{"a":[],"default":["c"]},"db_collections_after_rename":{"z":[],"default":["d"]},
                     "metaOnly":true,"restoreIndex":true,"useAutoIndex":true,"dropExistCollection":true,
-                    "dropExistIndex":true,"rbac":true,"useV2Restore":true}
+                    "dropExistIndex":true,"rbac":true,"useV2Restore":true,"skipAliases":true,"load":true}
                     """#))
     }
 
@@ -78,6 +78,18 @@ import Testing
         let list = ScriptedAPI([#"{"data":[{"name":"a","size":0},{"name":"b","size":1}]}"#])
         #expect(try await run(["list", "-c", "x y"], list).text == ">> Backups:\na\nb")
         #expect(list.urls == ["GET http://h:8080/api/v1/list?collection_name=x%20y"])
+        let all = ScriptedAPI([
+            #"""
+            {"data":[{"name":"a","size":0}],"unfinished":[{"name":"b","state":"failed","host":"h","start_time":1,
+            "failure":"full"},{"name":"c","state":"unknown"}]}
+            """#
+        ])
+        #expect(
+            try await run(["list", "--all"], all).text == ">> Backups:\na\n>> Unfinished:\n"
+                + "b: begun at 1970-01-01T00:00:01.000Z on h, failed: full\nc: nothing is known of it")
+        #expect(all.urls == ["GET http://h:8080/api/v1/list?all=true"])
+        // A server of the original answers as if nothing had been asked.
+        await #expect(throws: BackupError.self) { try await run(["list", "--all"], ScriptedAPI([#"{"data":[]}"#])) }
         let get = ScriptedAPI([#"{"data":{"state_code":2,"name":"a"}}"#])
         #expect(try await run(["get", "-n", "a"], get).text == "{\n    \"state_code\": 2,\n    \"name\": \"a\"\n}")
         let delete = ScriptedAPI([#"{"requestId":"1","msg":"success"}"#])
@@ -98,8 +110,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ["create", "--dry-run"], ["create", "--listen", "h:1"], ["restore", "-n", "b", "--load"],
-        ["restore", "-n", "b", "--skip-aliases"], ["get", "-n", "b", "-d"], ["check"],
+        ["create", "--dry-run"], ["create", "--listen", "h:1"], ["restore", "-n", "b", "--dry-run"],
+        ["get", "-n", "b", "-d"], ["check"],
     ])
     func whatAServerCannotDoIsRefused(_ words: [String]) async throws {
         let http = ScriptedAPI([])

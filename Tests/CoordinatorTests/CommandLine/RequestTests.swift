@@ -84,9 +84,8 @@ import Testing
         #expect(try !restore().restoresRBAC && restore("--rbac").restoresRBAC)
     }
 
-    @Test func whatOnlyEtcdKnowsIsNotRecordedYet() {
-        let error = #expect(throws: BackupError.self) { try backup("--backup_index_extra") }
-        #expect(error?.code == .unsupported)
+    @Test func whatOnlyEtcdKnowsIsRecordedOnDemand() throws {
+        #expect(try !backup().includesIndexExtra && backup("--backup_index_extra").includesIndexExtra)
     }
 
     // MARK: restore

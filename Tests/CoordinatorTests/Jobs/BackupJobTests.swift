@@ -153,32 +153,16 @@ import Testing
         #expect(backup.collections[0].partitions[0].segments.count == 3)
     }
 
-    /// Dials the coordinator of a job. The port is known only when it is open, so the job's log tells it.
-    private func joined(_ job: JobBench, as name: String) async throws -> (AgentChannel, WorkerEquipment) {
-        try await eventually { job.bench.hasLogged("listening for agents") }
-        let line = try #require(job.bench.log.lines.first { $0.contains("listening for agents") })
-        let address = try HostAndPort(parsing: String(try #require(line.split(separator: "=").last)))
-        let equipment = WorkerEquipment(
-            job.bench.configuration, concurrency: 4,
-            stores: StorePair(milvus: job.source, backup: job.backups), logger: .silent)
-        let channel = try await dialCoordinator(address)
-        let identity = try AgentIdentity(name: name, capacity: 2, stores: equipment.descriptions)
-        _ = try await agentHandshake(over: channel, identity: identity, token: nil) {
-            await equipment.answer($0, at: $1)
-        }
-        return (channel, equipment)
-    }
-
     @Test func whatALostAgentHasBegunToUploadIsEnded() async throws {
         let job = JobBench()
         let agents = Task {
-            let (lost, equipment) = try await joined(job, as: "lost")
+            let (lost, equipment) = try await job.joined(as: "lost")
             try await lost.send(.pull(Pull(shards: 1)))
             guard case .assignment(let assignment) = try await lost.receive() else { return }
             let key = assignment.shard.destinationKey(of: assignment.shard.tasks[0])
             _ = try await job.backups.createMultipartUpload(key)
             lost.close()
-            let (heir, _) = try await joined(job, as: "heir")
+            let (heir, _) = try await job.joined(as: "heir")
             let limits = WorkerLimits(concurrency: 4)
             _ = await equipment.makeWorker(channel: heir, limits: limits, heartbeat: .seconds(5)).run()
         }
@@ -192,7 +176,7 @@ import Testing
     @Test func agentsDoTheCopyingWhereThereAreSome() async throws {
         let job = JobBench()
         let agent = Task {
-            let (channel, equipment) = try await joined(job, as: "far")
+            let (channel, equipment) = try await job.joined(as: "far")
             let limits = WorkerLimits(concurrency: 4)
             return await equipment.makeWorker(channel: channel, limits: limits, heartbeat: .seconds(5)).run()
         }

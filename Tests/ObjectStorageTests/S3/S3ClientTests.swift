@@ -330,6 +330,37 @@ import Testing
         #expect(http.requests[1].url.contains("upload-id-marker=u"))
     }
 
+    @Test func thePartsOfAnObjectAreAskedForByNumber() async throws {
+        func part(_ range: String, of count: Int = 3) -> HTTPResponse {
+            HTTPResponse(206, "", headers: ["Content-Range": "bytes \(range)/25", "x-amz-mp-parts-count": "\(count)"])
+        }
+        // Of one length: the first and the last tell it.
+        let even = FakeHTTPClient(part("0-9"), part("20-24"))
+        #expect(try await store(even).partLengths(of: "k") == [10, 10, 5])
+        #expect(even.requests.map { $0.url.hasSuffix("/k?partNumber=\($0.url.last == "1" ? 1 : 3)") } == [true, true])
+        #expect(even.requests.allSatisfy { $0.method == "HEAD" })
+        let whole = FakeHTTPClient(part("0-24", of: 1))
+        #expect(try await store(whole).partLengths(of: "k") == nil)
+    }
+
+    /// What many stores make of the question: they answer with the whole object, or refuse it.
+    @Test(arguments: [
+        HTTPResponse(status: 200, headers: ["content-length": "25", "x-amz-mp-parts-count": "3"]),
+        HTTPResponse(status: 200, headers: ["content-range": "bytes 0-9/25", "x-amz-mp-parts-count": "3"]),
+        HTTPResponse(status: 206, headers: ["content-range": "bytes 0-9/25"]),
+        HTTPResponse(status: 206, headers: ["x-amz-mp-parts-count": "3"]),
+        HTTPResponse(status: 206, headers: ["content-range": "bytes 9-0/25", "x-amz-mp-parts-count": "3"]),
+        HTTPResponse(status: 206, headers: ["content-range": "bytes 0-9/25", "x-amz-mp-parts-count": "0"]),
+        HTTPResponse(
+            status: 206,
+            headers: ["content-range": "bytes 0-9223372036854775807/25", "x-amz-mp-parts-count": "3"]),
+        .refusal(400, "InvalidArgument"), .refusal(403, "AccessDenied"), .refusal(404, "NoSuchKey"),
+        .refusal(501, "NotImplemented"),
+    ])
+    func anAnswerThatDoesNotTellOfPartsCountsForNothing(_ answer: HTTPResponse) async throws {
+        #expect(try await store(FakeHTTPClient(answer)).partLengths(of: "k") == nil)
+    }
+
     @Test func noSecretIsInAnyMessage() async throws {
         for code in ["AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "InternalError", "NoSuchBucket"] {
             let store = store(FakeHTTPClient(.refusal(403, code)))

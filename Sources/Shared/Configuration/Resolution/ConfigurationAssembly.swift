@@ -28,7 +28,10 @@ extension Configuration {
         agent.coordinator = HostPort(values.text("agent.coordinator"))
         agent.tls = PeerTLSSettings(values, section: "agent.tls")
         agent.tlsServerName = values.text("agent.tls.serverName")
-        agent.allowedRoots = values.list("agent.allowedRoots").compactMap(BucketRoot.init)
+        let areDirectories = values.choice("backup.storage.provider", default: StorageProvider.minio) == .local
+        agent.allowedRoots = values.list("agent.allowedRoots").compactMap {
+            BucketRoot($0, isDirectory: areDirectories)
+        }
         parameters = Schema.version2.parameters.compactMap { parameter in
             values.values[parameter.name].map { ResolvedParameter(parameter.name, $0) }
         }
@@ -135,6 +138,8 @@ extension TransferSettings {
         multipartCopyThreshold = values.mebibytes("transfer.multipartCopyThresholdMiB")
         multipartStreamThreshold = values.mebibytes("transfer.multipartStreamThresholdMiB")
         partSize = values.mebibytes("transfer.partSizeMiB")
+        let largeObject = values.mebibytes("transfer.largeObjectThresholdMiB")
+        largeObjectThreshold = largeObject > 0 ? largeObject : nil
         stallTimeout = values.seconds("transfer.stallTimeoutSeconds")
         let (bandwidth, requests) = (
             values.integer("transfer.bandwidth"), values.integer("transfer.requestsPerSecond")

@@ -24,7 +24,6 @@ struct Validation {
         checkPair("agent.tls")
         checkNeeds("agent.tls.caPath", for: "agent.tls.certPath")
         checkNeeds("agent.tls.caPath", for: "agent.tls.serverName")
-        checkURL("zillizCloud.endpoint", mayBeEmpty: true)
     }
 
     /// Adds a problem with the value of a key, under the name and at the place the user knows.
@@ -119,8 +118,11 @@ struct Validation {
                     + "environment variable MILVUS_BACKUP_TOKEN, or listen on 127.0.0.1")
         }
         let allowedRoots = values.list("agent.allowedRoots")
-        for entry in allowedRoots where BucketRoot(entry) == nil {
-            report("agent.allowedRoots", "\(quoted(entry)) is not of the form BUCKET/ROOT, as in backups/nightly")
+        let areDirectories = values.text("backup.storage.provider") == StorageProvider.local.rawValue
+        for entry in allowedRoots where BucketRoot(entry, isDirectory: areDirectories) == nil {
+            let form =
+                areDirectories ? "an absolute path without \"..\"" : "of the form BUCKET/ROOT, as in backups/nightly"
+            report("agent.allowedRoots", "\(quoted(entry)) is not \(form)")
         }
         if allowedRoots.count > 256 { report("agent.allowedRoots", "has more than 256 entries") }
         let heartbeat = values.integer("coordinator.heartbeatSeconds")

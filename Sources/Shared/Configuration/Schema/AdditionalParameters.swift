@@ -14,6 +14,7 @@ extension Schema {
             // A single PUT and a single part hold at most 5 GiB, a part that is not the last one at least 5 MiB.
             .integer("transfer.multipartStreamThresholdMiB", value: 64, in: 1...5120),
             .integer("transfer.partSizeMiB", value: 64, in: 5...5120),
+            .integer("transfer.largeObjectThresholdMiB", value: 256, in: Parameter.notNegative),
             .integer("transfer.stallTimeoutSeconds", value: 60),
             Parameter(keys: ["transfer.bandwidth"], kind: .bandwidth, fallback: .value(.integer(0))),
             .integer("transfer.requestsPerSecond", value: 0, in: Parameter.notNegative),

@@ -1,3 +1,4 @@
+import Glibc
 import Support
 
 /// Who makes the object store.
@@ -66,6 +67,23 @@ package struct StorageSettings: Sendable, Hashable {
 
     package init() {}
 
+    /// What holds the objects: the bucket, for `local` the directory.
+    package var container: String { provider == .local ? rootPath : bucketName }
+
+    /// The prefix of everything below in its ``container``; may be empty.
+    package var keyRoot: String { provider == .local ? "" : rootPath }
+
     /// `host:port`.
     package var endpoint: HostPort { HostPort(host: address, port: port) }
+}
+
+extension StorageSettings {
+    /// What Milvus wants before the keys it shall import: for `local` the directory as Milvus sees it, else nothing.
+    package var importRoot: String {
+        guard provider == .local else { return "" }
+        guard localPath.isEmpty else { return localPath }
+        guard !rootPath.hasPrefix("/"), let working = realpath(".", nil) else { return rootPath }
+        defer { free(working) }
+        return "\(String(cString: working))/\(rootPath)"
+    }
 }

@@ -76,6 +76,8 @@ package struct TransferSettings: Sendable {
     package var multipartStreamThreshold: Int64 = 64 << 20
     /// Bytes of a part of a streamed object.
     package var partSize: Int64 = 64 << 20
+    /// Bytes from which on agents copy an object together, each of them parts; nil for never.
+    package var largeObjectThreshold: Int64? = 256 << 20
     /// A transfer that moves no byte for so long is given up and tried again.
     package var stallTimeout = Duration.seconds(60)
     /// Bytes per second of a whole job, over all agents; nil for no limit.

@@ -24,7 +24,7 @@ package struct MilvusManagement: Sendable {
     /// - Throws: ``BackupError/Code/unsupported`` when this Milvus does not offer it.
     func pauseGarbageCollection(collection: Int64, for length: Duration) async throws -> String {
         let query = "pause_seconds=\(length.components.seconds)&collection_id=\(collection)"
-        let body = try await get("garbage_collection/pause", query, "pausing garbage collection")
+        let body = try await get("datacoord/garbage_collection/pause", query, "pausing garbage collection")
         // Not every version answers with JSON; without a ticket there is nothing in the answer that counts.
         return (try? JSONDecoder().decode(TicketReply.self, from: Data(body)))?.ticket ?? ""
     }
@@ -32,21 +32,49 @@ package struct MilvusManagement: Sendable {
     /// - Parameter ticket: empty for the pause of the whole cluster.
     func resumeGarbageCollection(ticket: String) async throws {
         let query = ticket.isEmpty ? "" : "ticket=\(Self.queryEscaped(ticket))"
-        _ = try await get("garbage_collection/resume", query, "resuming garbage collection")
+        _ = try await get("datacoord/garbage_collection/resume", query, "resuming garbage collection")
     }
 
     /// Whether this Milvus offers the pause. Nothing is paused: the length that is asked for is none.
     package func offersPause() async throws -> Bool {
         let what = "asking the management port"
-        let response = try await answer("garbage_collection/pause", "pause_seconds=none", what, within: .seconds(10))
+        let response = try await answer(
+            "datacoord/garbage_collection/pause", "pause_seconds=none", what, within: .seconds(10))
         return ![404, 405, 501].contains(response.status)
+    }
+
+    /// The key of an encrypted database, as its administrator can hand it to another cluster.
+    ///
+    /// - Throws: what Milvus says when it does not tell.
+    package func encryptionZoneKey(ofDatabase name: String) async throws -> String {
+        let what = "asking for the encryption key of database \(name)"
+        let query = "db_name=\(Self.queryEscaped(name))"
+        let response = try await answer("rootcoord/ez/backup", query, what, within: .seconds(30))
+        let reply = try? JSONDecoder().decode(KeyReply.self, from: Data(response.body))
+        guard (200..<300).contains(response.status), let reply, reply.msg == "OK",
+            let key = reply.ezk ?? reply.data?.ezk
+        else {
+            let said = MilvusErrors.oneLine(reply?.msg ?? "no key in the answer")
+            throw BackupError(
+                .remoteFailure, "\(what) failed: HTTP \(response.status) from \(url("rootcoord/ez/backup")): \(said)",
+                isRetryable: response.status >= 500)
+        }
+        return key
+    }
+
+    /// Beside the message, or below `data` as in later versions of the original's client.
+    private struct KeyReply: Decodable {
+        struct Content: Decodable { var ezk: String? }
+        var msg: String?
+        var ezk: String?
+        var data: Content?
     }
 
     private struct TicketReply: Decodable {
         var ticket: String?
     }
 
-    private func url(_ path: String) -> String { "\(endpoint)/management/datacoord/\(path)" }
+    private func url(_ path: String) -> String { "\(endpoint)/management/\(path)" }
 
     private func answer(
         _ path: String, _ query: String, _ what: String, within limit: Duration

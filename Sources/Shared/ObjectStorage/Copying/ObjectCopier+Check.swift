@@ -45,7 +45,11 @@ extension ObjectCopier {
     /// ETags that look like MD5 are none where the store encrypts with a key of its own (S3: SSE-KMS, SSE-C). So before a
     /// copy is called damaged both objects are read once. When they are equal, that store's ETags are not compared again,
     /// unless one was seen to be an MD5: then each object is a matter of its own.
-    private func compareByReading(
+    ///
+    /// - Returns: the MD5 of the content.
+    /// - Throws: `corrupted`, retryable, when they differ.
+    @discardableResult
+    func compareByReading(
         _ source: CopySource, _ sourceETag: ETagShape, _ destination: CopyDestination, _ destinationETag: ETagShape
     ) async throws -> String? {
         let damage = BackupError(

@@ -19,6 +19,8 @@ enum ExpectedProof: Sendable {
     case plain
     /// As many parts as the source has.
     case multipart(parts: Int)
+    /// None will.
+    case none
 }
 
 /// The bytes go from socket to socket, where both stores offer it. Retries, progress and checks are those of every stream.

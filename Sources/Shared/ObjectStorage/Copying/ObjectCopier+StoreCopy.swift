@@ -40,29 +40,30 @@ extension ObjectCopier {
             size: source.size, sourceETag: source.etag, options: options, limits: destination.store.limits)
         return try await withUpload(destination, size: source.size) { id in
             try await mapInParallel(Array(1...plan.count), limit: self.options.copyPartsPerObject) { number in
-                try await self.copyPart(number, of: plan, id, source, destination, progress)
+                let part = CopyPart(number: number, range: plan.range(of: number), uploadID: id)
+                return try await self.copyInStore(part, source, destination, progress)
             }
         }
     }
 
-    private func copyPart(
-        _ number: Int, of plan: PartPlan, _ id: String, _ source: CopySource, _ destination: CopyDestination,
-        _ progress: CopyProgress
+    func copyInStore(
+        _ part: CopyPart, _ source: CopySource, _ destination: CopyDestination, _ progress: CopyProgress
     ) async throws -> UploadedPart {
-        let range = plan.range(of: number)
+        let (number, range) = (part.number, part.range)
         let size = Int64(range.count)
         let what = "copy of part \(number) of \"\(source.key)\""
-        let part = try await retrying(what) {
+        let copied = try await retrying(what) {
             try await storeSlots.withPermit {
                 try await paced(source.store, destination.store, bytes: size) {
                     try await watched(what, timeout: options.storeTimeout(size)) {
                         try await destination.store.copyPart(
-                            destination.key, uploadID: id, number: number, source: source.reference, range: range)
+                            destination.key, uploadID: part.uploadID, number: number, source: source.reference,
+                            range: range)
                     }
                 }
             }
         }
         progress.add(size)
-        return part
+        return copied
     }
 }

@@ -87,15 +87,10 @@ extension ObjectCopier {
         let allWereSeen = Mutex(true)
         let stored = try await withUpload(destination, size: source.size) { id in
             try await mapInParallel(Array(1...plan.count), limit: self.options.streamPartsPerObject) { number in
-                let range = plan.range(of: number)
-                let part = WriteTarget.part(key: destination.key, uploadID: id, number: number)
-                let moved = try await self.retrying("part \(number) of \"\(source.key)\"") {
-                    try await self.move(
-                        source, range, to: destination.store, part, proof: .multipart(parts: plan.count), progress)
-                }
+                let part = CopyPart(number: number, range: plan.range(of: number), uploadID: id, provenBy: plan.count)
+                let moved = try await self.stream(part, source, destination, progress)
                 checksums.withLock { $0[number] = moved.crc32c }
                 if !moved.wereSeen { allWereSeen.withLock { $0 = false } }
-                progress.add(Int64(range.count))
                 return UploadedPart(number: number, etag: moved.etag)
             }
         }
@@ -106,19 +101,20 @@ extension ObjectCopier {
         if ETagShape(source.etag) != ETagShape(stored.etag) {
             routes.rememberUnequalParts(source.store.identity, destination.store.identity)
         }
-        let checksum = ObjectCopier.checksum(of: plan, checksums.withLock { $0 })
+        let checksum = plan.checksum(of: checksums.withLock { $0 })
         return CopyOutcome(etag: stored.etag, copiedByStore: false, md5: evidence, crc32c: checksum)
     }
 
-    /// The checksum of the whole; nil unless it is known of every part.
-    private static func checksum(of plan: PartPlan, _ parts: [Int: UInt32]) -> UInt32? {
-        var whole: UInt32?
-        for number in 1...plan.count {
-            guard let part = parts[number] else { return nil }
-            let length = Int64(plan.range(of: number).count)
-            whole = whole.map { CRC32C.combined($0, part, secondLength: length) } ?? part
+    func stream(
+        _ part: CopyPart, _ source: CopySource, _ destination: CopyDestination, _ progress: CopyProgress
+    ) async throws -> MovedBytes {
+        let target = WriteTarget.part(key: destination.key, uploadID: part.uploadID, number: part.number)
+        let proof = part.provenBy.map(ExpectedProof.multipart(parts:)) ?? .none
+        let moved = try await retrying("part \(part.number) of \"\(source.key)\"") {
+            try await move(source, part.range, to: destination.store, target, proof: proof, progress)
         }
-        return whole
+        progress.add(Int64(part.range.count))
+        return moved
     }
 
     // MARK: Bytes

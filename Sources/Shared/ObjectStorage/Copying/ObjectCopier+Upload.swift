@@ -3,7 +3,7 @@ import Support
 /// A multipart upload from its beginning to its end, whatever the end is.
 extension ObjectCopier {
     /// Begins an upload, lets `parts` fill it, and completes it; when anything fails, the upload is aborted.
-    func withUpload(
+    package func withUpload(
         _ destination: CopyDestination, size: Int64, _ parts: (_ uploadID: String) async throws -> [UploadedPart]
     ) async throws -> StoredObject {
         let id = try await beginUpload(destination)

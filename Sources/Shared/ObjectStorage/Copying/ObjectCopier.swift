@@ -43,12 +43,24 @@ package final class ObjectCopier: Sendable {
     package func copy(
         _ source: CopySource, to destination: CopyDestination, mode: CopyMode, progress: CopyProgress = CopyProgress()
     ) async throws(BackupError) -> CopyOutcome {
+        try await copy(source, to: destination, mode, progress) {
+            try await self.copyInStore(source, destination, progress)
+        } streaming: {
+            try await self.stream(source, destination, progress)
+        }
+    }
+
+    /// Copies in one of two ways, as `mode` says.
+    func copy(
+        _ source: CopySource, to destination: CopyDestination, _ mode: CopyMode, _ progress: CopyProgress,
+        inStore copyInStore: () async throws -> StoredObject, streaming stream: () async throws -> CopyOutcome
+    ) async throws(BackupError) -> CopyOutcome {
         do {
             try checkDifferent(source, destination)
             return switch mode {
-            case .streaming: try await stream(source, destination, progress)
-            case .direct: try await copyDirectly(source, destination, progress)
-            case .auto: try await copyOrStream(source, destination, progress)
+            case .streaming: try await stream()
+            case .direct: try await copyDirectly(source, destination, copyInStore)
+            case .auto: try await copyOrStream(source, destination, progress, copyInStore, stream)
             }
         } catch {
             throw Task.isCancelled ? BackupError(.canceled, "canceled", cause: error) : BackupError(wrapping: error)
@@ -69,11 +81,11 @@ package final class ObjectCopier: Sendable {
     // MARK: Modes
 
     private func copyDirectly(
-        _ source: CopySource, _ destination: CopyDestination, _ progress: CopyProgress
+        _ source: CopySource, _ destination: CopyDestination, _ copyInStore: () async throws -> StoredObject
     ) async throws -> CopyOutcome {
         let (from, to) = (source.store.identity, destination.store.identity)
         do {
-            let stored = try await copyInStore(source, destination, progress)
+            let stored = try await copyInStore()
             return CopyOutcome(etag: stored.etag, copiedByStore: true)
         } catch let error as BackupError where !from.isSameBackend(as: to) && !error.isRetryable {
             var failure = error.prefixed(
@@ -85,21 +97,22 @@ package final class ObjectCopier: Sendable {
     }
 
     private func copyOrStream(
-        _ source: CopySource, _ destination: CopyDestination, _ progress: CopyProgress
+        _ source: CopySource, _ destination: CopyDestination, _ progress: CopyProgress,
+        _ copyInStore: () async throws -> StoredObject, _ stream: () async throws -> CopyOutcome
     ) async throws -> CopyOutcome {
         let (from, to) = (source.store.identity, destination.store.identity)
-        guard from.isSameBackend(as: to) else { return try await stream(source, destination, progress) }
+        guard from.isSameBackend(as: to) else { return try await stream() }
         if let reason = routes.refusal(from, to) {
-            var outcome = try await stream(source, destination, progress)
+            var outcome = try await stream()
             outcome.fallback = reason
             return outcome
         }
         do {
-            let stored = try await copyInStore(source, destination, progress)
+            let stored = try await copyInStore()
             return CopyOutcome(etag: stored.etag, copiedByStore: true)
         } catch let error as BackupError where CopyRoutes.streamingMayHelp(after: error) && !Task.isCancelled {
             progress.reset()
-            var outcome = try await stream(source, destination, progress)
+            var outcome = try await stream()
             // Only now it is known that the store refuses the copy and not the object.
             outcome.fallback = error.message
             if routes.remember(refusal: error.message, from, to) {

@@ -4,33 +4,37 @@ import Support
 /// An open file that is read. Blocks: for threads of its own.
 final class LocalFile {
     let descriptor: Int32
+    private let status: stat
+    private let path: String
 
-    init(reading path: String) throws(BackupError) {
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw LocalFile.failure("read", path) }
+    /// - Throws: ``BackupError/Code/notFound`` when there is no regular file of that name.
+    init(reading name: String, in directory: LocalDirectory) throws(BackupError) {
+        path = directory.path(of: name)
+        // Without waiting: a pipe somebody has put there has no bytes yet.
+        let opened = openat(directory.descriptor, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        if opened < 0 {
+            let error = LocalFile.failure("read", path)
+            try directory.checkNoLink(name)
+            throw error
+        }
+        var found = stat()
+        guard fstat(opened, &found) == 0, found.st_mode & S_IFMT == S_IFREG else {
+            close(opened)
+            throw LocalFile.missing(path)
+        }
+        descriptor = opened
+        status = found
     }
 
     deinit { close(descriptor) }
 
-    func information(_ key: String) throws(BackupError) -> ObjectInfo {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw LocalFile.failure("read", key) }
-        guard let info = LocalFile.information(key, status) else { throw LocalFile.missing(key) }
-        return info
-    }
+    var size: Int64 { Int64(status.st_size) }
+    /// What others may do with it.
+    var mode: mode_t { status.st_mode & 0o777 }
+
+    func information(_ key: String) -> ObjectInfo { ObjectInfo(key: key, size: size, etag: LocalFile.etag(status)) }
 
     /// nil when there is no regular file.
-    static func information(_ key: String) throws(BackupError) -> ObjectInfo? {
-        var status = stat()
-        guard stat(key, &status) == 0 else {
-            let error = failure("read", key)
-            if error.code == .notFound { return nil }
-            throw error
-        }
-        return information(key, status)
-    }
-
-    /// nil when it is no regular file.
     static func information(_ key: String, _ status: stat) -> ObjectInfo? {
         guard status.st_mode & S_IFMT == S_IFREG else { return nil }
         return ObjectInfo(key: key, size: Int64(status.st_size), etag: etag(status))
@@ -44,7 +48,7 @@ final class LocalFile {
     }
 
     /// Reads `range` into `pipe` and ends it. A reader that leaves ends this, too.
-    func send(_ range: Range<Int64>, to pipe: BytePipe, name: String) {
+    func send(_ range: Range<Int64>, to pipe: BytePipe) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
         defer { buffer.deallocate() }
         var position = range.lowerBound
@@ -53,9 +57,9 @@ final class LocalFile {
                 let wanted = min(buffer.count, Int(range.upperBound - position))
                 let count = pread(descriptor, buffer.baseAddress, wanted, off_t(position))
                 if count < 0 && errno == EINTR { continue }
-                guard count >= 0 else { throw LocalFile.failure("read", name) }
+                guard count >= 0 else { throw LocalFile.failure("read", path) }
                 guard count > 0 else {
-                    throw BackupError(.corrupted, "file \(quoted(name)) has become shorter while it was read")
+                    throw BackupError(.corrupted, "file \(quoted(path)) has become shorter while it was read")
                 }
                 try pipe.writeBlocking(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
                 position += Int64(count)
@@ -66,15 +70,9 @@ final class LocalFile {
         }
     }
 
-    static func delete(_ key: String) throws(BackupError) {
-        guard unlink(key) != 0 else { return }
-        // A directory is no object.
-        if errno == EISDIR { return }
-        let error = failure("delete", key)
-        if error.code != .notFound { throw error }
+    static func missing(_ path: String) -> BackupError {
+        BackupError(.notFound, "file \(quoted(path)) does not exist")
     }
-
-    static func missing(_ key: String) -> BackupError { BackupError(.notFound, "file \(quoted(key)) does not exist") }
 
     /// What `errno` says.
     static func failure(_ verb: String, _ path: String) -> BackupError {

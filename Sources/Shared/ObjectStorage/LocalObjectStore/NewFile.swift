@@ -1,3 +1,4 @@
+import CFile
 import Glibc
 import Support
 
@@ -6,28 +7,35 @@ final class NewFile {
     /// Names that begin like this are not listed and cannot be keys.
     static let temporaryPrefix = ".milvus-backup-unfinished-"
 
-    private let key: String
-    private let directory: String
-    private let temporaryPath: String
+    private let directory: LocalDirectory
+    private let name: String
+    private let temporaryName: String
     private let descriptor: Int32
     private var isPublished = false
 
+    private var path: String { directory.path(of: name) }
+
     /// Makes the directories that are missing.
-    init(at key: String) throws(BackupError) {
-        self.key = key
-        directory = key.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(key[...$0]) } ?? ""
-        temporaryPath = "\(directory)\(NewFile.temporaryPrefix)\(String(UInt64.random(in: .min ... .max), radix: 16))"
+    ///
+    /// - Parameter steps: from the root to the file.
+    init(at steps: [String], below root: LocalRoot) throws(BackupError) {
+        name = steps.last ?? ""
+        temporaryName = NewFile.temporaryPrefix + String(UInt64.random(in: .min ... .max), radix: 16)
         var attempts = 0
         while true {
-            try NewFile.makeDirectories(directory)
-            let opened = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-            if opened >= 0 {
+            attempts += 1
+            do throws(BackupError) {
+                let directory = try root.makeDirectory(at: steps.dropLast())
+                let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+                let opened = openat(directory.descriptor, temporaryName, flags, 0o666)
+                guard opened >= 0 else { throw LocalFile.failure("write", directory.path(of: name)) }
+                self.directory = directory
                 descriptor = opened
                 return
+            } catch {
+                // Somebody has removed the directory as an empty one in between; if it is not the root that is gone.
+                guard error.code == .notFound, attempts < 100, access(root.path, F_OK) == 0 else { throw error }
             }
-            attempts += 1
-            // Somebody has removed the directory as an empty one in between.
-            guard errno == ENOENT, attempts < 100 else { throw LocalFile.failure("write", key) }
         }
     }
 
@@ -35,7 +43,7 @@ final class NewFile {
 
     /// Removes what was written, unless it is published.
     func discard() {
-        if !isPublished { unlink(temporaryPath) }
+        if !isPublished { unlinkat(directory.descriptor, temporaryName, 0) }
     }
 
     /// - Returns: how many bytes these were.
@@ -45,7 +53,7 @@ final class NewFile {
         while !rest.isEmpty {
             let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
             if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw LocalFile.failure("write", key) }
+            guard count >= 0 else { throw LocalFile.failure("write", path) }
             rest = UnsafeRawBufferPointer(rebasing: rest[count...])
         }
         return bytes.count
@@ -60,31 +68,33 @@ final class NewFile {
             let count = try pipe.readBlocking(
                 into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, Int(left))]))
             guard count > 0 else {
-                throw BackupError(.corrupted, "the content of \(quoted(key)) ended \(left) bytes too early")
+                throw BackupError(.corrupted, "the content of \(quoted(path)) ended \(left) bytes too early")
             }
             try write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             left -= Int64(count)
         }
     }
 
-    /// All of `original`, with its mode.
-    func write(_ original: LocalFile, name: String) throws(BackupError) {
-        var status = stat()
-        guard fstat(original.descriptor, &status) == 0 else { throw LocalFile.failure("read", name) }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw LocalFile.missing(name) }
-        fchmod(descriptor, status.st_mode & 0o777)
+    /// All of `original`, with its mode: by the kernel, which shares the blocks where the file system can.
+    func write(_ original: LocalFile) throws(BackupError) {
+        fchmod(descriptor, original.mode)
+        var left = original.size
+        while left > 0 {
+            let moved = cfile_copy_range(original.descriptor, descriptor, Int(min(left, 1 << 30)))
+            if moved < 0 && errno == EINTR { continue }
+            // Not with these two file systems: by hand, from where it stands.
+            guard moved > 0 else { return try writeByHand(original) }
+            left -= Int64(moved)
+        }
+    }
+
+    private func writeByHand(_ original: LocalFile) throws(BackupError) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
         defer { buffer.deallocate() }
         while true {
-            let moved = sendfile(descriptor, original.descriptor, nil, 1 << 30)
-            if moved == 0 { return }
-            if moved < 0 { break }
-        }
-        // Not with these two file systems: by hand, from where it stands.
-        while true {
             let count = read(original.descriptor, buffer.baseAddress, buffer.count)
             if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw LocalFile.failure("read", name) }
+            guard count >= 0 else { throw LocalFile.failure("copy", path) }
             if count == 0 { return }
             try write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         }
@@ -92,31 +102,40 @@ final class NewFile {
 
     /// Makes the file durable and visible.
     ///
-    /// - Returns: its ETag.
-    func publish() throws(BackupError) -> String {
-        guard fsync(descriptor) == 0 else { throw LocalFile.failure("write", key) }
+    /// - Throws: ``BackupError/Code/alreadyExists`` when what is there is not as `condition` says.
+    func publish(if condition: WriteCondition? = nil) throws(BackupError) -> StoredObject {
+        guard fsync(descriptor) == 0 else { throw LocalFile.failure("write", path) }
         var status = stat()
-        guard fstat(descriptor, &status) == 0, rename(temporaryPath, key) == 0 else {
-            throw LocalFile.failure("write", key)
+        guard fstat(descriptor, &status) == 0 else { throw LocalFile.failure("write", path) }
+        // What is looked at must still be there when the name is changed: one writer with a condition at a time.
+        if condition != nil { try lockDirectory() }
+        defer { if condition != nil { flock(directory.descriptor, LOCK_UN) } }
+        try check(condition)
+        guard renameat(directory.descriptor, temporaryName, directory.descriptor, name) == 0 else {
+            throw LocalFile.failure("write", path)
         }
         isPublished = true
-        let parent = open(directory.isEmpty ? "." : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if parent >= 0 {
-            fsync(parent)
-            close(parent)
-        }
-        return LocalFile.etag(status)
+        fsync(directory.descriptor)
+        return StoredObject(etag: LocalFile.etag(status))
     }
 
-    /// - Parameter path: may end with a slash; an empty one is the working directory.
-    static func makeDirectories(_ path: String) throws(BackupError) {
-        guard !path.isEmpty, access(path, F_OK) != 0 else { return }
-        let bytes = Array(path.utf8)
-        for (index, byte) in bytes.enumerated() where index > 0 {
-            let isEnd = index == bytes.count - 1
-            guard byte == UInt8(ascii: "/") || isEnd else { continue }
-            let part = String(decoding: bytes[...index], as: UTF8.self)
-            guard mkdir(part, 0o777) == 0 || errno == EEXIST else { throw LocalFile.failure("write", part) }
+    private func lockDirectory() throws(BackupError) {
+        while flock(directory.descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else {
+                throw BackupError(.unsupported, "the file system of \(quoted(directory.path)) knows no locks")
+            }
+        }
+    }
+
+    private func check(_ condition: WriteCondition?) throws(BackupError) {
+        guard let condition else { return }
+        let found = try directory.status(of: name).map(LocalFile.etag)
+        switch condition {
+        case .absent where found == nil: return
+        case .unchanged(let etag) where found == etag: return
+        case .absent, .unchanged:
+            throw BackupError(
+                .alreadyExists, "file \(quoted(path)) is there, or was changed by somebody else")
         }
     }
 }

@@ -2,37 +2,79 @@ import FoundationEssentials
 import HTTP
 import Support
 
-/// The role of a machine: Amazon's instance metadata service, version 2, or 1 where there is no other.
+/// The role of a machine, from the metadata service of Amazon or of Alibaba: with a session token, or without where there
+/// is none.
 package struct InstanceCredentials: CredentialsSource {
     package let name: String
     private let http: any HTTPClient
     private let endpoint: String
+    private let service: Service
+    /// Empty for the one that the service names.
+    private let role: String
 
-    /// - Parameter endpoint: empty for the usual one.
-    package init(http: any HTTPClient, endpoint: String, environment: [String: String]) {
+    /// What differs between the two.
+    private struct Service {
+        var endpoint: String
+        var lifetimeHeader: String
+        var tokenHeader: String
+        var rolePath: String
+
+        static let amazon = Service(
+            endpoint: "http://169.254.169.254", lifetimeHeader: "x-aws-ec2-metadata-token-ttl-seconds",
+            tokenHeader: "x-aws-ec2-metadata-token", rolePath: "/latest/meta-data/iam/security-credentials/")
+        static let alibaba = Service(
+            endpoint: "http://100.100.100.200", lifetimeHeader: "x-aliyun-ecs-metadata-token-ttl-seconds",
+            tokenHeader: "x-aliyun-ecs-metadata-token", rolePath: "/latest/meta-data/ram/security-credentials/")
+    }
+
+    private init(_ service: Service, http: any HTTPClient, endpoint: String, role: String = "") {
         self.http = http
-        let usual = environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? "http://169.254.169.254"
-        self.endpoint = (endpoint.isEmpty ? usual : endpoint).withoutSlashes
+        self.service = service
+        self.endpoint = (endpoint.isEmpty ? service.endpoint : endpoint).withoutSlashes
+        self.role = role
         name = "instance metadata (\(self.endpoint))"
     }
 
+    /// - Parameter endpoint: empty for the usual one.
+    package static func amazon(
+        http: any HTTPClient, endpoint: String, environment: [String: String]
+    ) -> InstanceCredentials {
+        let usual = environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? ""
+        return InstanceCredentials(.amazon, http: http, endpoint: endpoint.isEmpty ? usual : endpoint)
+    }
+
+    /// The RAM role of an ECS instance, as `credentials/providers/ecs_ram_role.go` of github.com/aliyun/credentials-go asks
+    /// for it.
+    ///
+    /// - Parameter endpoint: empty for the usual one.
+    /// - Returns: nil when the environment forbids to ask.
+    package static func alibaba(
+        http: any HTTPClient, endpoint: String, environment: [String: String]
+    ) -> InstanceCredentials? {
+        if environment["ALIBABA_CLOUD_ECS_METADATA_DISABLED"]?.lowercased() == "true" { return nil }
+        let role = environment["ALIBABA_CLOUD_ECS_METADATA"] ?? ""
+        return InstanceCredentials(.alibaba, http: http, endpoint: endpoint, role: role)
+    }
+
     package func fetch() async throws -> TemporaryCredentials? {
-        let lifetime = (name: "x-aws-ec2-metadata-token-ttl-seconds", value: "21600")
+        let lifetime = (name: service.lifetimeHeader, value: "21600")
         let answer = try await http.send(.metadata("PUT", "\(endpoint)/latest/api/token", headers: [lifetime]))
         let token = answer.status == 200 ? String(decoding: answer.body, as: UTF8.self) : ""
-        let headers = token.isEmpty ? [] : [(name: "x-aws-ec2-metadata-token", value: token)]
-        let roles = "\(endpoint)/latest/meta-data/iam/security-credentials/"
-        let names = try await http.send(.metadata("GET", roles, headers: headers))
-        // A machine without a role has no such page.
-        if names.status == 404 { return nil }
-        try names.mustBeSuccess(roles)
-        guard let role = String(decoding: names.body, as: UTF8.self).split(whereSeparator: \.isNewline).first else {
-            return nil
-        }
-        let url = roles + String(role).percentEncodedPath
+        let headers = token.isEmpty ? [] : [(name: service.tokenHeader, value: token)]
+        let roles = endpoint + service.rolePath
+        guard let role = role.isEmpty ? try await firstRole(roles, headers) : role else { return nil }
+        let url = roles + role.percentEncodedPath
         let response = try await http.send(.metadata("GET", url, headers: headers))
         try response.mustBeSuccess(url)
         return try TemporaryCredentials(json: response.body, of: url)
+    }
+
+    /// Nil on a machine without a role, which has no such page.
+    private func firstRole(_ url: String, _ headers: [(name: String, value: String)]) async throws -> String? {
+        let names = try await http.send(.metadata("GET", url, headers: headers))
+        if names.status == 404 { return nil }
+        try names.mustBeSuccess(url)
+        return String(decoding: names.body, as: UTF8.self).split(whereSeparator: \.isNewline).first.map(String.init)
     }
 }
 
@@ -102,20 +144,22 @@ package struct GoogleMachineCredentials: CredentialsSource {
 extension TemporaryCredentials {
     private struct Document: Decodable {
         var AccessKeyId: String
-        var SecretAccessKey: String
+        var SecretAccessKey: String?
         var Token: String?
+        var AccessKeySecret: String?
+        var SecurityToken: String?
         var Expiration: String?
     }
 
-    /// As metadata services answer.
-    fileprivate init(json: [UInt8], of url: String) throws {
-        guard let document = try? JSONDecoder().decode(Document.self, from: Data(json)) else {
-            throw BackupError(.protocolViolation, "\(url) did not answer with credentials")
-        }
+    /// As the services of Amazon and Alibaba answer.
+    init(json: [UInt8], of url: String) throws {
+        guard let document = try? JSONDecoder().decode(Document.self, from: Data(json)),
+            let secret = document.SecretAccessKey ?? document.AccessKeySecret
+        else { throw BackupError(.protocolViolation, "\(url) did not answer with credentials") }
         self.init(
             S3Credentials(
-                accessKeyID: document.AccessKeyId, secretAccessKey: Secret(document.SecretAccessKey),
-                sessionToken: document.Token.map { Secret($0) }),
+                accessKeyID: document.AccessKeyId, secretAccessKey: Secret(secret),
+                sessionToken: (document.Token ?? document.SecurityToken).map { Secret($0) }),
             expiration: document.Expiration.flatMap { Timestamp(iso8601: $0) })
     }
 }

@@ -20,26 +20,16 @@ package struct WebIdentityCredentials: CredentialsSource {
 
     package func fetch() async throws -> TemporaryCredentials? {
         guard let path = environment["AWS_WEB_IDENTITY_TOKEN_FILE"], !path.isEmpty else { return nil }
-        guard let token = try await contents(of: path)?.withoutBlanks, !token.isEmpty else {
-            throw BackupError(.configuration, "there is no token in \(path)")
-        }
+        let token = try await token(in: path)
         let session = environment["AWS_ROLE_SESSION_NAME"] ?? "milvus-backup"
         var fields = [
             ("Action", "AssumeRoleWithWebIdentity"), ("Version", "2011-06-15"), ("RoleSessionName", session),
         ]
         if let role = environment["AWS_ROLE_ARN"], !role.isEmpty { fields.append(("RoleArn", role)) }
         fields.append(("WebIdentityToken", token))
-        var body: [UInt8] = []
-        for (name, value) in fields {
-            body += Array((body.isEmpty ? "" : "&").utf8) + Array("\(name)=".utf8)
-            body.appendEncoded(value)
-        }
         // In the body: what stands in a URL stands in logs.
-        var request = HTTPRequest(
-            "POST", "\(endpoint)/", headers: [("content-type", "application/x-www-form-urlencoded")],
-            body: .bytes(body))
-        request.totalTimeout = .seconds(30)
-        request.maximumResponseSize = 1 << 20
+        let form = "application/x-www-form-urlencoded"
+        let request = HTTPRequest.exchange("\(endpoint)/", type: form, body: formBody(fields))
         let response = try await http.send(request)
         let document = try? Document(response.body)
         guard (200..<300).contains(response.status), let document, let id = document["AccessKeyId"],
@@ -67,5 +57,35 @@ package struct WebIdentityCredentials: CredentialsSource {
         mutating func end(_ name: String, text: [UInt8], depth: Int) {
             values[name] = String(decoding: text, as: UTF8.self)
         }
+    }
+}
+
+/// The token that Kubernetes has put into a file, and renews there.
+func token(in path: String) async throws -> String {
+    guard let token = try await contents(of: path)?.withoutBlanks, !token.isEmpty else {
+        throw BackupError(.configuration, "there is no token in \(path)")
+    }
+    return token
+}
+
+/// The body of a form.
+func formBody(_ fields: [(name: String, value: String)]) -> [UInt8] {
+    var body: [UInt8] = []
+    for (name, value) in fields {
+        body += Array((body.isEmpty ? "" : "&").utf8) + Array("\(name)=".utf8)
+        body.appendEncoded(value)
+    }
+    return body
+}
+
+extension HTTPRequest {
+    /// A request to a service that gives credentials for something else.
+    static func exchange(
+        _ url: String, type: String, headers: [(name: String, value: String)] = [], body: [UInt8]
+    ) -> HTTPRequest {
+        var request = HTTPRequest("POST", url, headers: [("content-type", type)] + headers, body: .bytes(body))
+        request.totalTimeout = .seconds(30)
+        request.maximumResponseSize = 1 << 20
+        return request
     }
 }
