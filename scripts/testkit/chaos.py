@@ -516,7 +516,7 @@ def main():
     until = began + 60 * arguments.minutes
     status = 0
     try:
-        testbed.up([])
+        testbed.up(["milvus-a", "milvus-b"])
         with Surroundings(testbed, log) as surroundings:
             while time.monotonic() < until:
                 chaos = Chaos(layout, seed, surroundings, log=log)
