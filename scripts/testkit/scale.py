@@ -189,7 +189,7 @@ def main():
     parser.add_argument("--object-kib", type=int, default=256, help="size of a small object (256)")
     parser.add_argument("--large-mib", type=int, default=256, help="size of the large object (256)")
     parser.add_argument("--part-mib", type=int, default=8, help="size of the parts of the large object (8)")
-    parser.add_argument("--large", action=argparse.BooleanOptionalAction, default=False, help="measure the large object, too")
+    parser.add_argument("--large", action=argparse.BooleanOptionalAction, default=True, help="measure the large object, too")
     parser.add_argument("--runs", type=int, default=1, help="runs of everything, of which the medians count (1)")
     parser.add_argument("--output", default=str(REPOSITORY / "docs" / "benchmarks.md"), help="the page with the section")
     arguments = parser.parse_args()
