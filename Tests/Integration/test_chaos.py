@@ -1,20 +1,23 @@
-"""A short run of `make chaos`: agents and coordinators are killed and stopped, stores fail and lie."""
+"""A short run of `make chaos`: things break, and nothing is lost."""
 
 from functools import partial
 
 from testkit import data
-from testkit.chaos import Chaos
+from testkit.chaos import Chaos, Surroundings
 
 LITTLE = {
-    "documents": partial(data.make_documents, rows=100),
-    "leaflets": partial(data.make_leaflets, rows=24, partitions=6),
+    "documents": partial(data.make_documents, rows=60),
+    "leaflets": partial(data.make_leaflets, rows=6, partitions=2),
 }
+# By its dice an agent is killed and a host cut off while they copy, and a tenth of all requests fail.
+SEED = 4869
 
 
-def test_rounds_of_chaos(layout, binaries, milvus_b):
-    with Chaos(layout, 7, makers=LITTLE, restarts=False) as chaos:
-        chaos.run(seconds=3600, rounds=2)
+def test_a_round_of_chaos(testbed, layout, binaries, milvus_b):
+    # A restarted server would keep the tests after this one waiting.
+    with Surroundings(testbed, servers=False) as surroundings, Chaos(layout, SEED, surroundings, makers=LITTLE) as chaos:
+        chaos.run(seconds=3600, rounds=1)
     print(chaos.counts)
-    assert chaos.counts["rounds"] == 2 and chaos.counts["rows compared"] > 0
-    # That something was broken at all.
-    assert chaos.counts["requests"] > 100
+    assert chaos.counts["rounds"] == 1 and chaos.counts["rows compared"] > 0
+    assert chaos.kills and chaos.faults
+    assert chaos.counts["cut_agent"] or not surroundings.network

@@ -139,7 +139,7 @@ package final class MemoryObjectStore: ObjectStore {
 
     /// What the store says the ETag of these bytes is.
     func makeETag(_ bytes: [UInt8]) -> String {
-        hexadecimal(md5(faults.hasOpaqueETags ? bytes + [0] : bytes))
+        (faults.hasForeignETags ? "0x" : "") + hexadecimal(md5(faults.hasOpaqueETags ? bytes + [0] : bytes))
     }
 
     /// The ETag S3 gives to an object uploaded in parts of `partSize`.

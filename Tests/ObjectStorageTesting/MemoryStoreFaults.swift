@@ -48,8 +48,8 @@ package struct MemoryStoreFaults: Sendable {
     package var bodyFault: @Sendable (StoreCall) -> BodyFault? = { _ in nil }
     /// Asked at each write of a body: the stored bytes get one wrong byte when it says true.
     package var damagesWrite: @Sendable (StoreCall) -> Bool = { _ in false }
-    /// Asked at each write of a whole object: the ETag in the answer is another than the object's when it says true.
-    package var garblesAnswer: @Sendable (StoreCall) -> Bool = { _ in false }
+    /// Asked at each write of a whole object: the ETag in the answer instead of the object's.
+    package var garbledETag: @Sendable (StoreCall) -> String? = { _ in nil }
     /// Called after each piece of a body that is taken out of a pipe.
     package var betweenPieces: @Sendable () async throws -> Void = {}
     /// Thrown by `copy` and `copyPart`.
@@ -62,6 +62,8 @@ package struct MemoryStoreFaults: Sendable {
     package var tellsParts = false
     /// ETags look like MD5 and are none, as on S3 with a key of KMS.
     package var hasOpaqueETags = false
+    /// ETags do not even look like MD5, as on Azure.
+    package var hasForeignETags = false
 
     package init() {}
 }

@@ -173,11 +173,30 @@ import Testing
     @Test func oneGarbledETagDoesNotEndTheChecks() async throws {
         let bench = CopyingBench()
         bench.from.set("k", CopyingBench.bytes(50))
-        bench.to.faults.garblesAnswer = { _ in bench.to.counts.count(.put) == 1 }
+        let garbled = String(repeating: "0", count: 32)
+        bench.to.faults.garbledETag = { _ in bench.to.counts.count(.put) == 1 ? garbled : nil }
         bench.to.faults.damagesWrite = { _ in bench.to.counts.count(.put) == 2 }
         for _ in 1...2 { _ = try await bench.copy(size: 50, etag: bench.from.etag("k")) }
         #expect(bench.to.counts.count(.put) == 3, "the damage was seen")
         #expect(bench.to.bytes("k") == CopyingBench.bytes(50))
+    }
+
+    @Test func damageIsSeenThoughTheETagIsGarbledBeyondRecognition() async throws {
+        let bench = CopyingBench()
+        bench.from.set("k", CopyingBench.bytes(50))
+        bench.to.faults.garbledETag = { _ in bench.to.counts.count(.put) == 1 ? "\"\"garbled" : nil }
+        bench.to.faults.damagesWrite = { _ in bench.to.counts.count(.put) == 1 }
+        _ = try await bench.copy(size: 50, etag: bench.from.etag("k"))
+        #expect(bench.to.counts.count(.put) == 2, "the damage was seen")
+        #expect(bench.to.bytes("k") == CopyingBench.bytes(50))
+    }
+
+    @Test func aStoreWhoseETagsSayNothingIsAskedOnce() async throws {
+        let bench = CopyingBench()
+        bench.from.set("k", CopyingBench.bytes(50))
+        bench.to.faults.hasForeignETags = true
+        for _ in 1...3 { _ = try await bench.copy(size: 50, etag: bench.from.etag("k")) }
+        #expect(bench.to.counts.count(.head) == 1 && bench.to.counts.count(.get) == 0)
     }
 
     @Test func eTagsThatAreNoMD5AreLearnedOnce() async throws {

@@ -6,10 +6,8 @@ but on a machine that also runs the stores it says more about them.
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -23,6 +21,7 @@ from pathlib import Path
 
 from .layout import ACCESS_KEY, HOST, REPOSITORY, SECRET_KEY, Layout
 from .objects import Bucket
+from .pages import machine, write_top
 from .processes import ProcessError, port_answers, wait_until
 from .testbed import Testbed
 
@@ -240,17 +239,13 @@ class Bench:
 
 def report(results, runs):
     """The results as a page."""
-    model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-         if line.startswith("model name")), platform.machine())  # fmt: skip
     lines = [
         "# Benchmarks", "",
         "What copying costs, beside the tools one would use instead: `make bench` runs every pair in turn against the same",
         f"stores on one machine and compares the medians of {runs} runs. The processor time is that of the copying process;",
         "the wall time is mostly the stores', which share the machine. 16 objects are in flight unless a row says otherwise.",
         "Ratios are ours to the peer's: less is better.", "",
-        f"Machine: {os.cpu_count()} processors ({model}), Linux {platform.release().split('-')[0]}. "
-        f"Date: {datetime.date.today().isoformat()}. Data: {LARGE_COUNT} objects of 16 MiB, {SMALL_COUNT} of 16 KiB; "
+        f"{machine()} Data: {LARGE_COUNT} objects of 16 MiB, {SMALL_COUNT} of 16 KiB; "
         "stores: two gateways of MinIO's code.", "",
         "| | program | CPU, s | wall, s | resident, MiB | CPU ratio | wall ratio |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
@@ -292,7 +287,7 @@ def main():
             shown = {program: {key: round(value, 3) for key, value in vars(cost).items()} for program, cost in costs.items()}
             print(f"{name}: {json.dumps(shown)}", flush=True)
         page = report(results, arguments.runs)
-        Path(arguments.output).write_text(page)
+        write_top(arguments.output, page)
         print(page)
     finally:
         bench.close()

@@ -25,6 +25,9 @@ WRITES = ["half_request", "wrong_etag"]
 LISTINGS = ["stale_listing"]
 FAULTS = [*BEFORE, *ANSWERS, *READS, *WRITES, *LISTINGS]
 
+# Another one that looks as good, and one that says nothing.
+WRONG_ETAGS = [lambda value: value[::-1], lambda value: value[:1] + value]
+
 NAMES = {500: "InternalError", 503: "SlowDown", 403: "ExpiredToken"}
 
 
@@ -63,9 +66,11 @@ class FaultyStore:
     """Passes requests on to `service`, and spoils `rate` of them (0 to 1) with one of `faults`.
 
     `matching` restricts the faults to requests whose line (method and path) it finds. `counts` tells what was done.
+    It listens on `address`.
     """
 
-    def __init__(self, service, seed=0, rate=0.0, faults=FAULTS, matching="", latency=0.3, host="127.0.0.1"):
+    def __init__(self, service, seed=0, rate=0.0, faults=FAULTS, matching="", latency=0.3, address="127.0.0.1"):
+        self.service = service
         self.seed = seed
         self.rate = rate
         self.faults = list(faults)
@@ -76,10 +81,10 @@ class FaultyStore:
         self._matching = re.compile(matching)
         self._asked = collections.Counter()
         self._random = random.Random(seed)  # For what need not be the same each time.
-        self._target = (host, service.port)
+        self._target = ("127.0.0.1", service.port)
         self._loop = asyncio.new_event_loop()
-        self._listener = socket.create_server((host, 0), backlog=512)
-        self.port = self._listener.getsockname()[1]
+        self._listener = socket.create_server((address, 0), backlog=512)
+        self.address, self.port = self._listener.getsockname()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -214,7 +219,7 @@ class FaultyStore:
             return
         if fault == "wrong_etag" and method == "PUT" and answer.value("etag"):
             self._count(fault)
-            answer.replaced("etag", lambda value: value[:1] + value[1:][::-1] if value[1:] != value[1:][::-1] else value)
+            answer.replaced("etag", self._random.choice(WRONG_ETAGS))
         writer.write(answer.encoded())
         if has_body and answer.chunked:
             body = await self._chunks(server_reader)

@@ -83,15 +83,31 @@ struct Staging: Sendable {
         }.filter { present[$0.destination] != $0.size }
     }
 
-    /// What of a unit is there already: keys and sizes.
+    /// What of a unit is there already: keys and sizes. Only what the ETags prove: the last thing that a worker did before it
+    /// was killed may have been to write an object that arrived damaged.
     private func staged(_ unit: ImportUnit) async throws -> [String: Int64] {
-        var present: [String: Int64] = [:]
+        let originals = try await objects(of: unit, in: context.stores.backup, below: backup)
+        let present = try await objects(of: unit, in: context.stores.milvus, below: paths)
+        var proven: [String: Int64] = [:]
+        for (path, object) in present {
+            guard let original = originals[path], original.size == object.size else { continue }
+            let comparison = ETagShape(original.etag).compared(to: ETagShape(object.etag), boundariesAreEqual: false)
+            if comparison == .equal { proven[object.key] = object.size }
+        }
+        return proven
+    }
+
+    /// The objects of a unit by their paths below `binlogs/`.
+    private func objects(
+        of unit: ImportUnit, in store: any ObjectStore, below paths: BackupPaths
+    ) async throws -> [String: ObjectInfo] {
+        var found: [String: ObjectInfo] = [:]
         for kind in LogKind.allCases where kind == .delta || !unit.isL0 {
-            try await context.stores.milvus.forEachPage(prefix: unit.prefix(kind, in: paths)) { page in
-                for object in page.objects { present[object.key] = object.size }
+            try await store.forEachPage(prefix: unit.prefix(kind, in: paths)) { page in
+                for object in page.objects { found[String(object.key.dropFirst(paths.binlogRoot.count))] = object }
             }
         }
-        return present
+        return found
     }
 
     /// Ends uploads that an earlier run has left unfinished.

@@ -12,6 +12,7 @@ final class CopyRoutes: Sendable {
         var refusals: [Pair: String] = [:]
         var withMD5: Set<StoreIdentity> = []
         var withoutMD5: Set<StoreIdentity> = []
+        var opaque: Set<StoreIdentity> = []
         var unproven: Set<Pair> = []
         var unsuited: Set<Pair> = []
     }
@@ -44,6 +45,16 @@ final class CopyRoutes: Sendable {
     /// - Returns: whether its ETags are not believed any more, and this is the first time.
     func rememberETagsWithoutMD5(_ store: StoreIdentity) -> Bool {
         state.withLock { !$0.withMD5.contains(store) && $0.withoutMD5.insert(store).inserted }
+    }
+
+    /// Whether ETags of this store were found to say nothing about the content.
+    func hasOpaqueETags(_ store: StoreIdentity) -> Bool { state.withLock { $0.opaque.contains(store) } }
+
+    /// An ETag of this store said nothing, twice. That is nothing to learn from where others were MD5s.
+    func rememberOpaqueETags(_ store: StoreIdentity) {
+        state.withLock { state in
+            if !state.withMD5.contains(store) { state.opaque.insert(store) }
+        }
     }
 
     /// Whether equal ETags may be expected to prove a copy: they have not failed to between these two.

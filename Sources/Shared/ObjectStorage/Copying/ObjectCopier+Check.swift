@@ -14,7 +14,8 @@ extension ObjectCopier {
         _ source: CopySource, sourceETag: String, _ destination: CopyDestination, _ stored: StoredObject,
         boundariesAreEqual: Bool, wereSeen: Bool
     ) async throws -> String? {
-        let (from, to) = (ETagShape(sourceETag), ETagShape(stored.etag))
+        let from = try await confirmed(ETagShape(sourceETag), of: source.key, in: source.store)
+        let to = try await confirmed(ETagShape(stored.etag), of: destination.key, in: destination.store)
         switch from.compared(to: to, boundariesAreEqual: boundariesAreEqual) {
         case .incomparable: return wereSeen ? nil : try await compareByReading(source, from, destination, to)
         case .equal:
@@ -28,6 +29,17 @@ extension ObjectCopier {
                 || routes.hasETagsWithoutMD5(destination.store.identity)
             return isExplained && wereSeen ? nil : try await compareByReading(source, from, destination, to)
         }
+    }
+
+    /// An ETag that says nothing may be a garbled answer, and it would leave a damaged copy unseen: the store is asked once
+    /// more. One that says nothing again is taken at its word from then on.
+    private func confirmed(
+        _ etag: ETagShape, of key: String, in store: any ObjectStore
+    ) async throws -> ETagShape {
+        guard etag == .opaque, !routes.hasOpaqueETags(store.identity) else { return etag }
+        let found = ETagShape(try await store.head(key)?.etag)
+        if found == .opaque { routes.rememberOpaqueETags(store.identity) }
+        return found
     }
 
     /// ETags that look like MD5 are none where the store encrypts with a key of its own (S3: SSE-KMS, SSE-C). So before a
