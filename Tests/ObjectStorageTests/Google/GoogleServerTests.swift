@@ -47,7 +47,8 @@ struct GoogleServerTests {
     func holdsTheContract(_ check: ConformanceCheck) async throws {
         let (store, other) = try await Self.stores.value
         try await check.run(
-            on: store, prefix: prefix("conformance"), features: [.anyPath, .nestedKeys, .controlCharacters], other: other)
+            on: store, prefix: prefix("conformance"), features: [.anyPath, .nestedKeys, .controlCharacters],
+            other: other)
     }
 
     @Test func bucketsAreMadeOnce() async throws {
