@@ -256,7 +256,7 @@ class MilvusService(milvus_pb2_grpc.MilvusServiceServicer):
     @staticmethod
     def _number(request):
         name = getattr(request, "collection_name", "") or getattr(request, "collectionName", "")
-        return int(name.removeprefix("collection_")) if name else request.collectionID - BASE
+        return int(name.split("_")[1]) if name else request.collectionID - BASE
 
     def DescribeCollection(self, request, context):
         number = self._number(request)
@@ -323,10 +323,10 @@ class MilvusService(milvus_pb2_grpc.MilvusServiceServicer):
 class Milvus:
     """The gRPC server, on a port of its own."""
 
-    def __init__(self, population, host, port):
+    def __init__(self, population, host, port, service=None):
         self.server = grpc.server(
             ThreadPoolExecutor(16), options=[("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)])
-        milvus_pb2_grpc.add_MilvusServiceServicer_to_server(MilvusService(population), self.server)
+        milvus_pb2_grpc.add_MilvusServiceServicer_to_server(service or MilvusService(population), self.server)
         if not self.server.add_insecure_port(f"{host}:{port}"):
             raise OSError(f"port {port} is taken")
         self.server.start()
