@@ -80,11 +80,19 @@ struct CollectionBackupTask: Sendable {
             let planned = try await CollectionInventory(context: context).taken(of: collection)
             do {
                 try await copy(planned, finished)
-                try await timer.measure(.verify) {
-                    try await CopyVerifier(store: context.stores.backup, paths: backupPaths).verify(planned)
+                let verifier = CopyVerifier(
+                    store: context.stores.backup, paths: backupPaths, copied: finished.value)
+                let changed = try await timer.measure(.verify) { try await verifier.verify(planned) }
+                guard let first = changed.first else {
+                    try await remove(seen, except: planned)
+                    return (planned, moment)
                 }
-                try await remove(seen, except: planned)
-                return (planned, moment)
+                guard listings < Self.maximumListings else { throw overwritten(first.key) }
+                listings += 1
+                for object in changed { finished.forget(object, in: backupPaths) }
+                context.logger.warn(
+                    "objects have other bytes than their copies had, and are copied again",
+                    ["collection": planned.qualifiedName, "objects": changed.count, "first": first.key])
             } catch let error as BackupError where error.code == .notFound && listings < Self.maximumListings {
                 listings += 1
                 for segment in planned.segments { seen[segment.segmentID] = segment }
@@ -93,6 +101,12 @@ struct CollectionBackupTask: Sendable {
                     ["collection": planned.qualifiedName, "error": error.message])
             }
         }
+    }
+
+    private func overwritten(_ key: String) -> BackupError {
+        BackupError(
+            .corrupted, "\(key) is written by somebody else while the backup is made",
+            hint: "look for agents of another coordinator; then go on with --resume")
     }
 
     private func copy(_ planned: CollectionBackup, _ finished: CopiedObjects) async throws {
@@ -109,7 +123,7 @@ struct CollectionBackupTask: Sendable {
         copying.survivesMissing = true
         copying.onFinished = { shard in
             journal.add(shard)
-            finished.add(shard.shard, in: paths)
+            finished.add(shard, in: paths)
         }
         copying.onBytes = { monitor.advance(name, by: $0) }
         try await timer.measure(.copy) { [copying] in
@@ -200,5 +214,9 @@ private final class CopiedObjects: Sendable {
 
     var value: FinishedObjects { objects.withLock { $0 } }
 
-    func add(_ shard: Shard, in paths: BackupPaths) { objects.withLock { $0.add(shard, in: paths) } }
+    func add(_ shard: FinishedShard, in paths: BackupPaths) { objects.withLock { $0.add(shard, in: paths) } }
+
+    func forget(_ object: ObjectInfo, in paths: BackupPaths) {
+        objects.withLock { $0.forget(object.key.dropFirst(paths.directory.count), size: object.size) }
+    }
 }

@@ -9,42 +9,62 @@ struct CopyVerifier: Sendable {
     let store: any ObjectStore
     /// Where the logs should be.
     let paths: BackupPaths
+    /// What is known of the copies.
+    var copied = FinishedObjects()
 
+    /// - Returns: objects with other bytes than their copies had. A worker that has lost its shard may write once more what
+    ///   another one has copied since, and be gone before it can look at it.
     /// - Throws: `corrupted` with the first object that is missing or has another size.
-    func verify(_ collection: CollectionBackup) async throws {
+    @discardableResult
+    func verify(_ collection: CollectionBackup) async throws -> [ObjectInfo] {
         let segments = collection.partitions.flatMap(\.segments) + collection.l0Segments
         let id = collection.collectionID
-        async let inserts: Void = verify(
+        async let inserts = verify(
             .insert, of: segments, below: paths.collectionPrefix(.insert, collectionID: id))
-        async let deltas: Void = verify(.delta, of: segments, below: paths.collectionPrefix(.delta, collectionID: id))
-        try await inserts
-        try await deltas
+        async let deltas = verify(.delta, of: segments, below: paths.collectionPrefix(.delta, collectionID: id))
+        return try await inserts + deltas
     }
 
     /// Looks at the logs of some segments, which all lie below `prefix`.
     ///
+    /// - Returns: objects with other bytes than their copies had.
     /// - Throws: `corrupted` with an object that is missing or has another size.
-    func verify(_ kind: LogKind, of segments: [SegmentBackup], below prefix: String) async throws {
+    @discardableResult
+    func verify(_ kind: LogKind, of segments: [SegmentBackup], below prefix: String) async throws -> [ObjectInfo] {
         var expected = ExpectedLogs(kind, segments: segments)
-        guard !expected.isEmpty else { return }
+        guard !expected.isEmpty else { return [] }
+        var doubtful: [ObjectInfo] = []
         try await store.forEachPage(prefix: prefix) { page in
             for object in page.objects {
                 guard let (key, groupID) = paths.parse(object.key) else { continue }
-                guard let size = expected.found(key, groupID: groupID), size != object.size else { continue }
-                throw wrongSize(object.key, found: object.size, expected: size)
+                guard let size = expected.found(key, groupID: groupID) else { continue }
+                guard size == object.size else { throw wrongSize(object.key, found: object.size, expected: size) }
+                if isContradicted(object) { doubtful.append(object) }
             }
         }
         _ = try await mapInParallel(expected.missing, limit: 16) { segment, log in
             try await lookFor(paths.binlogRoot + paths.relativePath(kind, log, of: segment), size: log.size)
         }
+        // A listing may be old; what the store says of the object itself counts.
+        return try await mapInParallel(doubtful, limit: 16) { object in
+            let found = try await lookFor(object.key, size: object.size)
+            return isContradicted(found) ? found : nil
+        }.compactMap { $0 }
+    }
+
+    private func isContradicted(_ object: ObjectInfo) -> Bool {
+        let key = object.key.dropFirst(paths.directory.count)
+        return copied.contradicts(key, size: object.size, etag: object.etag)
     }
 
     /// Listings of some stores lag behind what was written, so what one does not show is asked for by its name.
-    private func lookFor(_ key: String, size: Int64) async throws {
+    @discardableResult
+    private func lookFor(_ key: String, size: Int64) async throws -> ObjectInfo {
         guard let found = try await store.head(key) else {
             throw BackupError(.corrupted, "\(key) is missing in bucket \(bucket)")
         }
         guard found.size == size else { throw wrongSize(key, found: found.size, expected: size) }
+        return found
     }
 
     private func wrongSize(_ key: String, found: Int64, expected: Int64) -> BackupError {

@@ -54,6 +54,43 @@ import Testing
         #expect(try await !job.metadata.exists("nightly"))
     }
 
+    /// A worker that has lost its shard writes damaged bytes over a copy, as often as said, just before the copies are listed.
+    private func overwriting(times: Int) -> (job: JobBench, key: String) {
+        let job = JobBench()
+        let backups = job.backups
+        let left = Mutex(times)
+        let key = "backup/nightly/binlogs/insert_log/1/10/101/101/100/7100"
+        backups.faults.before = { call in
+            guard call.operation == .list, call.key.contains("insert_log"), var bytes = backups.bytes(key),
+                left.withLock({ left in
+                    left -= 1
+                    return left >= 0
+                })
+            else { return }
+            bytes[0] ^= 1
+            backups.set(key, bytes)
+        }
+        return (job, key)
+    }
+
+    @Test func whatIsOverwrittenBehindItsCopyIsCopiedAgain() async throws {
+        let (job, key) = overwriting(times: 1)
+        try await job.backUp()
+        let source = try #require(job.source.keys.first { $0.hasSuffix("/101/100/7100") })
+        #expect(job.backups.bytes(key) == job.source.bytes(source))
+        #expect(job.bench.hasLogged("have other bytes than their copies had"))
+        // Only that one.
+        #expect(job.source.counts.count(.get, key: source) == 2)
+        #expect(job.source.counts.count(.get, key: source.replacing("/101/100/7100", with: "/102/100/7100")) <= 1)
+    }
+
+    @Test func whatIsOverwrittenAgainAndAgainEndsTheBackup() async throws {
+        let (job, key) = overwriting(times: 100)
+        let error = await #expect(throws: BackupError.self) { try await job.backUp() }
+        #expect(error?.message.hasPrefix("\(key) is written by somebody else") == true)
+        #expect(try await !job.metadata.exists("nightly"))
+    }
+
     /// The collection is dropped when its first object is read.
     private func dropping() -> JobBench {
         let job = JobBench()
