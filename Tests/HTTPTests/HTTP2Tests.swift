@@ -134,6 +134,8 @@ import Testing
     }
 
     @Test func cancellationResetsTheStreamOnly() async throws {
+        // Another loop would have a connection of its own.
+        let client = CurlHTTPClient.forTests(loops: 1)
         let isReset = Mutex(false)
         let hasArrived = Mutex(false)
         let server = ScriptedServer { connection in
