@@ -112,13 +112,23 @@ def collection_of(connect):
 
 @pytest.fixture
 def drop_later(connect):
-    """Drops a collection of a server at the end, for instance one that a restore makes: drop_later(milvus_b, name)."""
+    """Drops a collection of a server at the end, for instance one that a restore makes: drop_later(milvus_b, name).
+    A database that was not there yet goes with it."""
     collections = []
-    yield lambda milvus, name, database="default": collections.append((milvus, name, database))
+    made = []
+
+    def later(milvus, name, database="default"):
+        collections.append((milvus, name, database))
+        if database not in connect(milvus).databases() and (milvus, database) not in made:
+            made.append((milvus, database))
+
+    yield later
     for milvus, name, database in collections:
-        connection = connect(milvus)
-        if database in connection.databases():
+        if database in connect(milvus).databases():
             connect(milvus, database).drop(name)
+    for milvus, database in made:
+        if database in connect(milvus).databases():
+            connect(milvus, database).drop_database()
 
 
 @pytest.fixture

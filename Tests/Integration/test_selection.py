@@ -103,15 +103,23 @@ def test_without_flush_what_is_in_memory_is_left_out(install, milvus_a, collecti
 
 @pytest.fixture(scope="module")
 def databases():
-    """Databases that restores make, dropped at the end: databases(milvus, name)."""
+    """Databases that restores make, not there at the start and dropped at the end: databases(milvus, name)."""
     made = []
-    yield lambda milvus, name: made.append((milvus, name))
-    for milvus, name in made:
+
+    def drop(milvus, name):
         with Connection(milvus.address) as connection:
             if name not in connection.databases():
-                continue
+                return
         with Connection(milvus.address, name) as connection:
             connection.drop_database()
+
+    def make(milvus, name):
+        drop(milvus, name)
+        made.append((milvus, name))
+
+    yield make
+    for milvus, name in made:
+        drop(milvus, name)
 
 
 @pytest.fixture

@@ -59,7 +59,8 @@ def way(carry_out, shop, connect, drop_later, name):
             assert comparison.digest.rows > 0 or each == "drafts"
             assert not restored.is_loaded(each + suffix)
         for milvus in [shop.milvus, target]:
-            left = Bucket(milvus.store, milvus.bucket).sizes()
+            # Some servers keep the folder of an object that is gone, with a key that ends in a slash.
+            left = [key for key in Bucket(milvus.store, milvus.bucket).sizes() if not key.endswith("/")]
             assert not [key for key in left if key.startswith("restore-temp-") or "milvus_backup_probe" in key]
 
     return go
