@@ -36,6 +36,24 @@ struct StoreFactoryTests {
         return settings
     }
 
+    @Test(arguments: [[403, 403], [403, 404]])
+    func aRefusedKeyIsLookedUpAgain(statuses: [Int]) async throws {
+        let client = RecordingClient(statuses: statuses)
+        let other = StorageAuthentication.staticKeys(
+            accessKeyID: "other", secretAccessKey: Secret("secret"), sessionToken: Secret(""))
+        let store = try StoreFactory(http: client, retryPolicy: nil).makeStore(settings(.minio)) { other }
+        if statuses[1] == 404 {
+            #expect(try await store.head("a") == nil)
+        } else {
+            let error = await #expect(throws: BackupError.self) { _ = try await store.head("a") }
+            #expect(error?.code == .permissionDenied && error?.isRetryable == false)
+        }
+        let keys = client.requests.map { request in
+            request.headers.contains { $0.name == "authorization" && $0.value.contains("Credential=other/") }
+        }
+        #expect(keys == [false, true])
+    }
+
     private func headURL(_ settings: StorageSettings) async throws -> String? {
         let client = RecordingClient()
         _ = try await StoreFactory(http: client).makeStore(settings).head("a/b")

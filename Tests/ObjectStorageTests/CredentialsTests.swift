@@ -210,6 +210,36 @@ import Testing
         #expect(error?.message.contains("role: no answer") == true)
     }
 
+    @Test func whatAStoreRefusesIsFetchedAnew() async throws {
+        let now = Mutex<Int64>(0)
+        let old = Self.key("a", until: nil)
+        let source = Source("file", [.success(old), .success(Self.key("b", until: nil))])
+        let chain = CredentialsChain([source], current: old, now: { Timestamp(seconds: now.withLock { $0 }) })
+        #expect(try await chain.credentials().accessKeyID == "a" && source.fetches == 0)
+
+        // The file has the same key still: that is asked for once, and again a while later.
+        #expect(chain.noteRefusal(of: old.value))
+        #expect(try await chain.credentials().accessKeyID == "a" && source.fetches == 1)
+        #expect(!chain.noteRefusal(of: old.value))
+        #expect(try await chain.credentials().accessKeyID == "a" && source.fetches == 1)
+
+        now.withLock { $0 = 60 }
+        #expect(chain.noteRefusal(of: old.value))
+        #expect(try await chain.credentials().accessKeyID == "b" && source.fetches == 2)
+        // Others had sent requests with the old key.
+        #expect(chain.noteRefusal(of: old.value))
+        #expect(try await chain.credentials().accessKeyID == "b" && source.fetches == 2)
+    }
+
+    @Test func whatCannotBeFetchedAnewStays() async throws {
+        let old = Self.key("a", until: nil)
+        let source = Source("file", [.failure(BackupError(.configuration, "line 3 is wrong"))])
+        let chain = CredentialsChain([source], current: old)
+        #expect(chain.noteRefusal(of: old.value))
+        #expect(try await chain.credentials().accessKeyID == "a")
+        #expect(!chain.noteRefusal(of: old.value))
+    }
+
     @Test func manyWhoWaitAskOnce() async throws {
         let service = FakeCredentialService { _ in HTTPResponse(#"{"access_token":"t","expires_in":3599}"#) }
         let chain = CredentialsChain([GoogleMachineCredentials(http: service, endpoint: "", environment: [:])])

@@ -1,3 +1,5 @@
+import Support
+
 /// Everything a program was told: file, environment and `--set` together, checked and in one shape.
 ///
 /// The shape is that of a `configVersion: v2` file, whatever was read; sizes are bytes and times are durations. A value made
@@ -22,6 +24,9 @@ package struct Configuration: Sendable {
     package var agent = AgentSettings()
     /// Every key of the v2 format with its value and where that came from, in the order of the documentation; no secrets.
     package var parameters: [ResolvedParameter] = []
+    /// Reads the same file again, with the same overrides and environment, for credentials that have changed since; nil for
+    /// a configuration that was not read. Blocking file I/O.
+    package var reload: (@Sendable () throws(BackupError) -> Configuration)?
 
     package init() {}
 }

@@ -16,8 +16,12 @@ extension Configuration {
         path: String? = nil, overrides: [String] = [], environment: [String: String]
     ) throws(BackupError) -> (configuration: Configuration, warnings: [String]) {
         let file = try ConfigurationFile.find(path ?? ConfigurationFile.defaultPath, environment: environment)
-        let text = try ConfigurationFile.read(file)
-        return try parse(text, name: file, overrides: overrides, environment: environment)
+        @Sendable func read() throws(BackupError) -> (configuration: Configuration, warnings: [String]) {
+            try parse(ConfigurationFile.read(file), name: file, overrides: overrides, environment: environment)
+        }
+        var (configuration, warnings) = try read()
+        configuration.reload = { () throws(BackupError) in try read().configuration }
+        return (configuration, warnings)
     }
 
     /// The same from a text.

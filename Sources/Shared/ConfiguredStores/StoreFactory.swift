@@ -29,26 +29,36 @@ package struct StoreFactory: Sendable {
         self.environment = environment
     }
 
+    /// How the authentication in the configuration is looked up again.
+    package typealias AuthenticationLookup = @Sendable () throws(BackupError) -> StorageAuthentication
+
     /// The store of `milvus.storage` or `backup.storage`. Nothing is sent.
     ///
+    /// - Parameter lookup: asked for another access key when the store refuses that of `settings`; nil if there never is one.
     /// - Throws: ``BackupError/Code/unsupported`` for a provider or an authentication this program does not speak,
     ///   ``BackupError/Code/configuration`` when there is no bucket.
-    package func makeStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
-        let store = try makePlainStore(settings)
+    package func makeStore(
+        _ settings: StorageSettings, lookup: AuthenticationLookup? = nil
+    ) throws(BackupError) -> any ObjectStore {
+        let store = try makePlainStore(settings, lookup)
         guard let retryPolicy else { return store }
         return RetryingObjectStore(store, policy: retryPolicy, logger: logger)
     }
 
-    private func makePlainStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
+    private func makePlainStore(
+        _ settings: StorageSettings, _ lookup: AuthenticationLookup?
+    ) throws(BackupError) -> any ObjectStore {
         switch settings.provider {
         case .azure: return try makeAzureStore(settings)
         case .gcpnative: return try makeGoogleStore(settings)
         case .local: return try LocalObjectStore(root: settings.rootPath)
-        default: return try makeS3Store(settings)
+        default: return try makeS3Store(settings, lookup)
         }
     }
 
-    private func makeS3Store(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
+    private func makeS3Store(
+        _ settings: StorageSettings, _ lookup: AuthenticationLookup?
+    ) throws(BackupError) -> any ObjectStore {
         guard let provider = settings.provider.family else {
             let family = S3Provider.allCases.map(\.rawValue).joined(separator: ", ")
             throw BackupError(
@@ -63,7 +73,7 @@ package struct StoreFactory: Sendable {
             useTLS: settings.useSSL,
             region: settings.region,
             bucket: settings.bucketName,
-            credentials: try credentials(settings.authentication, provider, region: settings.region))
+            credentials: try credentials(settings.authentication, provider, region: settings.region, lookup))
         configuration.addressing = provider.addressing
         configuration.tls.caCertPath = settings.caCertPath
         configuration.stallTimeout = stallTimeout
@@ -105,14 +115,16 @@ package struct StoreFactory: Sendable {
     }
 
     private func credentials(
-        _ authentication: StorageAuthentication, _ provider: S3Provider, region: String
+        _ authentication: StorageAuthentication, _ provider: S3Provider, region: String,
+        _ lookup: AuthenticationLookup?
     ) throws(BackupError) -> any CredentialsProvider {
         switch authentication {
         case .staticKeys(let accessKeyID, let secretAccessKey, let sessionToken):
-            return StaticCredentials(
-                S3Credentials(
-                    accessKeyID: accessKeyID, secretAccessKey: secretAccessKey,
-                    sessionToken: sessionToken.isEmpty ? nil : sessionToken))
+            let keys = S3Credentials(accessKeyID, secretAccessKey, sessionToken)
+            guard let lookup else { return StaticCredentials(keys) }
+            return CredentialsChain(
+                [ConfiguredCredentials(current: keys, lookup: lookup, logger: logger)],
+                current: TemporaryCredentials(keys))
         case .iam(let endpoint): return try chain(.iam, endpoint, provider, region)
         case .defaultChain: return try chain(.defaultChain, "", provider, region)
         case .sharedKey: throw unsupported(.sharedKey)
@@ -178,18 +190,20 @@ package struct StorePair: Sendable {
         self.backup = backup
     }
 
-    /// - Throws: what ``StoreFactory/makeStore(_:)`` throws, with the section's name before it.
+    /// - Throws: what ``StoreFactory/makeStore(_:lookup:)`` throws, with the section's name before it.
     package init(_ configuration: Configuration, factory: StoreFactory) throws(BackupError) {
         self.init(
-            milvus: try StorePair.store(configuration.milvus.storage, "milvus.storage", factory),
-            backup: try StorePair.store(configuration.backup.storage, "backup.storage", factory))
+            milvus: try StorePair.store(configuration, \.milvus.storage, "milvus.storage", factory),
+            backup: try StorePair.store(configuration, \.backup.storage, "backup.storage", factory))
     }
 
     private static func store(
-        _ settings: StorageSettings, _ section: String, _ factory: StoreFactory
+        _ configuration: Configuration, _ place: any KeyPath<Configuration, StorageSettings> & Sendable,
+        _ section: String, _ factory: StoreFactory
     ) throws(BackupError) -> any ObjectStore {
         do throws(BackupError) {
-            return try factory.makeStore(settings)
+            return try factory.makeStore(
+                configuration[keyPath: place], lookup: configuration.authenticationLookup(place))
         } catch {
             throw error.prefixed(section)
         }

@@ -37,7 +37,8 @@ package struct WorkerEquipment: Sendable {
         var allowed: [BackupPlace: any ObjectStore] = [:]
         for place in configuration.agent.allowedRoots {
             let settings = configuration.backup.storage.moved(to: place)
-            allowed[BackupPlace(settings)] = try factory.makeStore(settings)
+            allowed[BackupPlace(settings)] = try factory.makeStore(
+                settings, lookup: configuration.authenticationLookup(\.backup.storage))
         }
         self.init(
             configuration, concurrency: concurrency, stores: try StorePair(configuration, factory: factory),

@@ -20,7 +20,8 @@ struct S3Call {
 
 /// Addresses, signs and sends requests, and turns refusals into errors.
 ///
-/// Two things a store tells only when it refuses are put right here, once for each call: its clock and its region.
+/// What a store tells only when it refuses is put right here, once for each call: its clock, its region, and that
+/// credentials have changed.
 final class S3Client: Sendable {
     private struct State {
         /// Seconds the store's clock is ahead of ours.
@@ -75,7 +76,11 @@ final class S3Client: Sendable {
             if (200..<300).contains(response.status) { return response }
             switch judge(response, call, signer) {
             case .askAgain where !isSecondTry && call.canBeRepeated: isSecondTry = true
-            case .askAgain(let error), .failed(let error): throw error
+            case .askAgain(var error):
+                // Who has the bytes may send them once more.
+                error.isRetryable = error.isRetryable || !isSecondTry
+                throw error
+            case .failed(let error): throw error
             }
         }
     }
@@ -93,7 +98,9 @@ final class S3Client: Sendable {
     /// What a refusal means, after what can be learned from it was learned.
     private func judge(_ response: HTTPResponse, _ call: S3Call, _ signer: Signer) -> DirectRefusal {
         let refusal = S3ErrorResponse(response)
-        let isAdapted = adapt(to: refusal, response, call, signer)
+        let isAdapted =
+            adapt(to: refusal, response, call, signer)
+            || (refusal.refusesCredentials && configuration.credentials.noteRefusal(of: signer.credentials))
         let error = error(for: refusal, in: call, signer)
         return isAdapted ? .askAgain(error) : .failed(error)
     }

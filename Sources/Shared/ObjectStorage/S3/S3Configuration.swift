@@ -57,6 +57,15 @@ package struct S3Configuration: Sendable {
 package protocol CredentialsProvider: Sendable {
     /// - Throws: ``BackupError/Code/permissionDenied`` or a network error when there are none to be had.
     func credentials() async throws -> S3Credentials
+
+    /// Notes that the store does not accept `credentials`.
+    ///
+    /// - Returns: whether the next ``credentials()`` may be others, so that asking once more is worth a request.
+    func noteRefusal(of credentials: S3Credentials) -> Bool
+}
+
+extension CredentialsProvider {
+    package func noteRefusal(of credentials: S3Credentials) -> Bool { false }
 }
 
 /// What identifies us to a store.

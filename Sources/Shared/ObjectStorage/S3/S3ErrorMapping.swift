@@ -46,8 +46,7 @@ struct S3ErrorMapping {
                 hint: "choose another name")
         case "InvalidBucketName":
             return BackupError(.configuration, "\"\(bucket)\" is no name for a bucket at \(server)")
-        case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
-            return refusedCredentials(response)
+        case _ where !response.code.isEmpty && response.refusesCredentials: return refusedCredentials(response)
         default: break
         }
         if let kind = S3ErrorMapping.kinds[response.code] { return failure(kind, response, request) }

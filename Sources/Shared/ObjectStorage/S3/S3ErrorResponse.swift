@@ -52,6 +52,16 @@ package struct S3ErrorResponse: Error, Sendable, Hashable {
     /// Whether our clock is too far from the store's.
     var isClockSkew: Bool { code == "RequestTimeTooSkewed" }
 
+    /// Whether it is the access key, its secret or the session token that is not accepted, and not what was asked for.
+    var refusesCredentials: Bool {
+        switch code {
+        case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired": true
+        // A HEAD has no code.
+        case "": status == 401 || status == 403
+        default: false
+        }
+    }
+
     /// Whether the bucket is to be asked for in another region.
     var isWrongRegion: Bool {
         switch code {

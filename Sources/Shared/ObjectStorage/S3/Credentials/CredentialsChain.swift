@@ -1,4 +1,5 @@
 import Support
+import Synchronization
 
 /// Credentials that are valid for a while.
 package struct TemporaryCredentials: Sendable, Hashable {
@@ -21,30 +22,43 @@ package protocol CredentialsSource: Sendable {
     func fetch() async throws -> TemporaryCredentials?
 }
 
-/// The credentials of the first place that has some, fetched anew before they run out.
+/// The credentials of the first place that has some, fetched anew before they run out and when a store has refused them.
 package actor CredentialsChain: CredentialsProvider {
     /// How long before their end credentials are fetched anew.
     private static let margin: Int64 = 300
+    /// How long credentials that were refused, fetched anew and found to be the same are not fetched again.
+    private static let patience: Int64 = 10
+
+    private struct Refusals {
+        var refused: S3Credentials?
+        var unchanged: (credentials: S3Credentials, since: Int64)?
+    }
 
     private let sources: [any CredentialsSource]
     private let hint: String
     private let now: @Sendable () -> Timestamp
     private var current: TemporaryCredentials?
     private var fetching: Task<TemporaryCredentials, any Error>?
+    private let refusals = Mutex(Refusals())
 
-    /// - Parameter hint: what to do where no place has any.
+    /// - Parameters:
+    ///   - current: what to begin with; nil to ask the places at once.
+    ///   - hint: what to do where no place has any.
     package init(
         _ sources: [any CredentialsSource],
+        current: TemporaryCredentials? = nil,
         hint: String = "give this host a role, or use an access key: auth.type static (v1: useIAM false)",
         now: @escaping @Sendable () -> Timestamp = Timestamp.now
     ) {
         self.sources = sources
+        self.current = current
         self.hint = hint
         self.now = now
     }
 
     package func credentials() async throws -> S3Credentials {
-        if let current, isValid(current, for: Self.margin) { return current.value }
+        let refused = refusals.withLock(\.refused)
+        if let current, isValid(current, for: Self.margin), current.value != refused { return current.value }
         // One asks for all who wait. Not cancelled with any of them; every request has a limit of time.
         let task = fetching ?? Task { try await self.fetch() }
         fetching = task
@@ -52,12 +66,31 @@ package actor CredentialsChain: CredentialsProvider {
             let fresh = try await task.value
             fetching = nil
             current = fresh
+            noteFetched(fresh.value)
             return fresh.value
         } catch {
             fetching = nil
             // What still is valid will do: the next request tries again.
-            if let current, isValid(current, for: 0) { return current.value }
-            throw error
+            guard let current, isValid(current, for: 0) else { throw error }
+            noteFetched(current.value)
+            return current.value
+        }
+    }
+
+    package nonisolated func noteRefusal(of credentials: S3Credentials) -> Bool {
+        let now = now().seconds
+        return refusals.withLock { refusals in
+            if let (same, since) = refusals.unchanged, same == credentials, now - since < Self.patience { return false }
+            refusals.refused = credentials
+            return true
+        }
+    }
+
+    private func noteFetched(_ credentials: S3Credentials) {
+        let now = now().seconds
+        refusals.withLock { refusals in
+            if refusals.refused == credentials { refusals.unchanged = (credentials, now) }
+            refusals.refused = nil
         }
     }
 
