@@ -50,10 +50,10 @@ extension APIService {
         let job = RestoreJob(request: body.request, context: context)
         let subject = JobRegistry.Subject(
             name: body.request.backupName, root: context.services.backupRoot)
-        try await jobs.start(
+        let accepted = try await jobs.start(
             .restore, id: id, of: subject, monitor: context.monitor, goesOn: body.request.resumes
         ) { _ = try await job.run() }
-        let ended = body.isAsynchronous ? await jobs.entry(id, .restore) : await jobs.wait(for: id)
+        let ended = body.isAsynchronous ? accepted : await jobs.wait(for: id)
         guard let entry = ended else { throw BackupError(.internalError, "job \(id) was forgotten") }
         if !body.isAsynchronous, entry.state != .success { throw BackupError(.remoteFailure, entry.message) }
         let view = RestoreView(entry)
@@ -76,10 +76,10 @@ extension APIService {
         let subject = JobRegistry.Subject(
             name: body.request.backupName, root: context.services.backupRoot)
         let monitor = context.monitor
-        try await jobs.start(.verification, id: id, of: subject, monitor: monitor) {
+        let accepted = try await jobs.start(.verification, id: id, of: subject, monitor: monitor) {
             monitor.verified(try await job.run().result)
         }
-        let ended = body.isAsynchronous ? await jobs.entry(id, .verification) : await jobs.wait(for: id)
+        let ended = body.isAsynchronous ? accepted : await jobs.wait(for: id)
         guard let entry = ended else { throw BackupError(.internalError, "job \(id) was forgotten") }
         if !body.isAsynchronous, entry.state != .success { throw BackupError(.remoteFailure, entry.message) }
         let view = VerificationView(entry)

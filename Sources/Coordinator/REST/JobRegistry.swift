@@ -47,11 +47,13 @@ actor JobRegistry {
     /// Takes a job in and starts it.
     ///
     /// - Parameter goesOn: whether it may have the id of one that has ended.
+    /// - Returns: the job as it was taken in, before it began.
     /// - Throws: `alreadyExists` when the id is in use, or when a backup of this name is being made.
+    @discardableResult
     func start(
         _ kind: Kind, id: String, of subject: Subject, monitor: JobMonitor, goesOn: Bool = false,
         _ body: @escaping @Sendable () async throws -> Void
-    ) throws {
+    ) throws -> Entry {
         if let other = entries[id], other.isRunning || !goesOn {
             throw BackupError(.alreadyExists, "there is a job with id \(id) (\(other.subject.name))")
         }
@@ -59,9 +61,9 @@ actor JobRegistry {
             throw BackupError(
                 .alreadyExists, "backup: add backup task to manager: \(subject.name) (existing task \(other))")
         }
-        var entry = Entry(id: id, kind: kind, subject: subject, monitor: monitor)
-        entry.state = .executing
-        entries[id] = entry
+        let accepted = Entry(id: id, kind: kind, subject: subject, monitor: monitor)
+        entries[id] = accepted
+        entries[id]?.state = .executing
         if kind == .backup {
             backups[subject] = id
             roots[subject.name] = subject.root
@@ -75,6 +77,7 @@ actor JobRegistry {
                     id, failure: Task.isCancelled ? BackupError(.canceled, "canceled") : BackupError(wrapping: error))
             }
         }
+        return accepted
     }
 
     /// Waits for the end of a job.
