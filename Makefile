@@ -76,4 +76,5 @@ install: ## Install the built programs below PREFIX (/usr/local), and the system
 
 clean: ## Stop the servers and remove all that was built, recorded or installed below this folder
 	@if [ -d .testbed/venv ]; then scripts/testbed down; fi
+	@if [ -d .testbed/gw1 ]; then scripts/testbed down --dir .testbed/gw1; fi
 	rm -rf .build .testbed

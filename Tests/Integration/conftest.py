@@ -1,7 +1,7 @@
 """Fixtures of the integration tests: the testbed's servers, unique names, and the programs under test.
 
 The tests use the testbed that is running, or start it and stop it at the end. TESTBED_DIR names another directory
-than .testbed.
+than .testbed. When several processes of pytest share the tests, each has a testbed of its own.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from testkit import data, programs  # noqa: E402
-from testkit.layout import HOST, Layout  # noqa: E402
+from testkit.layout import DEFAULT_DIRECTORY, HOST, Layout  # noqa: E402
 from testkit.management import Management  # noqa: E402
 from testkit.objects import Bucket  # noqa: E402
 from testkit.processes import wait_until  # noqa: E402
@@ -28,10 +28,21 @@ from testkit.server_connection import Connection  # noqa: E402
 from testkit.testbed import Testbed  # noqa: E402
 
 
+def testbed_directory():
+    """Where the testbed of this process is."""
+    directory = Path(os.environ.get("TESTBED_DIR") or DEFAULT_DIRECTORY)
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    if worker == "gw0":
+        return directory
+    # Those are the first one's ports.
+    os.environ.pop("TESTBED_PORT_BASE", None)
+    return directory / worker
+
+
 @pytest.fixture(scope="session")
 def testbed():
     """The running testbed with its default servers."""
-    bed = Testbed(Layout.with_free_ports(os.environ.get("TESTBED_DIR")))
+    bed = Testbed(Layout.with_free_ports(testbed_directory()))
     was_up = bed.is_up()
     bed.up([])
     yield bed
