@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from .delay import DelayProxy
 from .layout import ACCESS_KEY, HOST, REPOSITORY, SECRET_KEY, Layout
 from .objects import Bucket
 from .pages import machine, write_top
@@ -30,6 +31,11 @@ SOURCE, TARGET = "bench-source", "bench-target"
 LARGE, SMALL = "large", "small"
 LARGE_SIZE, LARGE_COUNT = 16 << 20, 48
 SMALL_SIZE, SMALL_COUNT = 16 << 10, 3000
+# For wires that delay every byte: enough to be at work for much longer than such a wire takes to fill.
+HUGE, MANY = "huge", "many"
+HUGE_SIZE, HUGE_COUNT = 64 << 20, 32
+MANY_COUNT = 9000
+DELAY = 0.1
 
 
 @dataclass
@@ -82,6 +88,7 @@ class Bench:
         self.store_a, self.store_b = layout.stores
         self.second_tls = layout.port_base + 95
         self.front = None
+        self.delayed = {}  # The proxies before the stores, by seconds of delay.
         self.counter = 0
 
     # MARK: Preparation
@@ -94,7 +101,13 @@ class Bench:
         self.targets = [target, Bucket(self.store_a, TARGET)]
         self.make_data(source, LARGE, LARGE_COUNT, LARGE_SIZE, 8)
         self.make_data(source, SMALL, SMALL_COUNT, SMALL_SIZE, 100)
+        self.make_data(source, HUGE, HUGE_COUNT, HUGE_SIZE, 4)
+        self.make_data(source, MANY, MANY_COUNT, SMALL_SIZE, 100)
         self.start_second_front()
+        port = self.layout.port_base + 160
+        for seconds in [0, DELAY]:
+            self.delayed[seconds] = [DelayProxy(self.store_a, port, seconds), DelayProxy(self.store_b, port + 1, seconds)]
+            port += 2
 
     @staticmethod
     def make_data(bucket, kind, count, size, in_one_directory):
@@ -148,6 +161,9 @@ class Bench:
         if self.front:
             self.front.terminate()
             self.front.wait()
+        for proxies in self.delayed.values():
+            for proxy in proxies:
+                proxy.close()
 
     # MARK: Programs
 
@@ -155,7 +171,7 @@ class Bench:
         self.counter += 1
         return f"run{os.getpid()}_{self.counter}"
 
-    def ours(self, what, concurrency=16, fast_path="auto", tls=False, direct=False):
+    def ours(self, what, concurrency=16, fast_path="auto", tls=False, direct=False, delay=None):
         """The worker that agents run, through a program that prints what it took."""
 
         def storage(port, bucket, root):
@@ -167,6 +183,8 @@ class Bench:
             )
 
         ports = (self.layout.tls.port, self.second_tls) if tls else (self.store_a.port, self.store_b.port)
+        if delay is not None:
+            ports = [proxy.port for proxy in self.delayed[delay]]
         target_port = ports[0] if direct else ports[1]
         file = self.directory / "bench.yaml"
         file.write_text(
@@ -226,6 +244,12 @@ class Bench:
              lambda: self.ours(LARGE, 64, fast_path="checksummed"), {}),
             ("small-64", "streaming, 16 KiB objects, 64 in flight", lambda: self.ours(SMALL, 64),
              {"juicefs sync": lambda: self.by_juicefs(SMALL, 64)}),
+            ("small-delayed", "streaming, 16 KiB objects, 100 ms each way, up to 512 in flight",
+             lambda: self.ours(MANY, 512, delay=DELAY),
+             {"milvus-backup without delay": lambda: self.ours(MANY, 512, delay=0)}),
+            ("huge-delayed", "streaming, 64 MiB objects, 100 ms each way, up to 512 in flight",
+             lambda: self.ours(HUGE, 512, delay=DELAY),
+             {"milvus-backup without delay": lambda: self.ours(HUGE, 512, delay=0)}),
         ]  # fmt: skip
 
     def measure(self, ours, peers, runs):
