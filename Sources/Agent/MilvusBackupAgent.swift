@@ -7,6 +7,7 @@ import Support
 enum MilvusBackupAgent {
     static func main() async {
         limitHeapArenas()
+        raiseOpenFileLimit()
         ignoreBrokenPipes()
         let stop = StopSignal()
         watchSignals([SIGINT, SIGTERM]) { number in

@@ -27,6 +27,7 @@ enum CopyBenchmark {
 
     static func main() async {
         limitHeapArenas()
+        raiseOpenFileLimit()
         ignoreBrokenPipes()
         do {
             guard case .run(let invocation) = try command.parse(Array(CommandLine.arguments.dropFirst())) else {

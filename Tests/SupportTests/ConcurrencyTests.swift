@@ -48,6 +48,37 @@ private final class Occupancy: Sendable {
         try await semaphore.acquire()
     }
 
+    @Test func whoWantsManyPermitsIsNotOvertaken() async throws {
+        let semaphore = AsyncSemaphore(permits: 4)
+        let inside = Occupancy()
+        try await semaphore.acquire(3)
+        let many = Task {
+            try await semaphore.acquire(4)
+            inside.enter()
+        }
+        while semaphore.waitingCount < 1 { await Task.yield() }
+        let few = Task { try await semaphore.acquire() }
+        while semaphore.waitingCount < 2 { await Task.yield() }
+        #expect(inside.now == 0)
+        semaphore.release(3)
+        try await many.value
+        #expect(semaphore.waitingCount == 1)
+        semaphore.release(4)
+        try await few.value
+    }
+
+    @Test func whoGivesUpLetsTheNextOnesIn() async throws {
+        let semaphore = AsyncSemaphore(permits: 2)
+        try await semaphore.acquire()
+        let many = Task { try await semaphore.acquire(2) }
+        while semaphore.waitingCount < 1 { await Task.yield() }
+        let few = Task { try await semaphore.acquire() }
+        while semaphore.waitingCount < 2 { await Task.yield() }
+        many.cancel()
+        await #expect(throws: CancellationError.self) { try await many.value }
+        try await few.value
+    }
+
     @Test func resultsKeepTheOrderOfTheElements() async throws {
         let results = try await mapInParallel(Array(0..<100), limit: 7) { number in
             if number.isMultiple(of: 3) { await Task.yield() }

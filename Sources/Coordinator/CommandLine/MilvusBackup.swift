@@ -8,6 +8,7 @@ import Synchronization
 enum MilvusBackup {
     static func main() async {
         limitHeapArenas()
+        raiseOpenFileLimit()
         ignoreBrokenPipes()
         let interrupted = Mutex(false)
         let running = Mutex<Task<ExitCode, Never>?>(nil)

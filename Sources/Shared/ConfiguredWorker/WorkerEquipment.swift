@@ -32,7 +32,9 @@ package struct WorkerEquipment: Sendable {
         // Both stores through one client, which joins their requests; what it cannot do it leaves to `http`.
         let usesFastPath = configuration.transfer.fastPath != .off
         let factory = StoreFactory(
-            http: usesFastPath ? WireHTTPClient(fallback: http) : http, logger: logger,
+            http: usesFastPath
+                ? WireHTTPClient(fallback: http, maximumConnectionsPerHost: max(256, concurrency)) : http,
+            logger: logger,
             stallTimeout: configuration.transfer.stallTimeout, retryPolicy: nil)
         var allowed: [BackupPlace: any ObjectStore] = [:]
         for place in configuration.agent.allowedRoots {

@@ -19,7 +19,9 @@ package struct CopyOptions: Sendable {
     package var streamPartSize: Int64 = 64 << 20
     /// Parts of one object that are streamed at the same time.
     package var streamPartsPerObject = 4
-    /// Streams under way at the same time, over all objects and parts. It bounds memory: each one holds a pipe.
+    /// Streams under way at the same time, over all objects and parts. It bounds memory: each one holds a pipe. Of objects
+    /// that need no whole pipe there may be more, up to ``streamShares`` times as many: where every answer is far away, only
+    /// their number keeps the wire busy.
     package var maximumStreams = 64
     /// Bytes a stream holds at most.
     package var pipeCapacity = 256 << 10
@@ -40,6 +42,16 @@ package struct CopyOptions: Sendable {
     package var fastPath = FastPath.auto
 
     package init() {}
+
+    /// Into how many shares a stream's memory is divided.
+    static let streamShares = 16
+
+    /// Shares that a stream of `length` bytes takes.
+    func streamShares(_ length: Int64) -> Int {
+        let capacity = max(1, pipeCapacity)
+        let held = max(1, min(Int(clamping: length), capacity))
+        return (held * CopyOptions.streamShares + capacity - 1) / capacity
+    }
 
     /// How long a request that moves `size` bytes inside the store may take.
     func storeTimeout(_ size: Int64) -> Duration { stallTimeout + .seconds(size / max(1, slowestStoreCopy)) }

@@ -86,7 +86,7 @@ extension ObjectCopier {
     }
 
     private func digest(of source: CopySource) async throws -> [UInt8] {
-        try await streamSlots.withPermit {
+        try await streamSlots.withPermit(options.streamShares(source.size)) {
             let pipe = BytePipe(capacity: options.pipeCapacity, throttle: limiter.bytes)
             return try await watchdog.watch(
                 "read of \"\(source.key)\"", timeout: options.stallTimeout,

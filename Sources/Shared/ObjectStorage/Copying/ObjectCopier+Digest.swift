@@ -21,7 +21,9 @@ extension ObjectCopier {
     ) async throws(BackupError) -> ContentDigest {
         do {
             return try await retrying("read of \"\(source.key)\"") {
-                try await streamSlots.withPermit { try await readOnce(source, progress) }
+                try await streamSlots.withPermit(options.streamShares(source.size)) {
+                    try await readOnce(source, progress)
+                }
             }
         } catch {
             throw Task.isCancelled ? BackupError(.canceled, "canceled", cause: error) : BackupError(wrapping: error)

@@ -124,8 +124,9 @@ extension ObjectCopier {
         _ source: CopySource, _ range: Range<Int64>?, to store: any ObjectStore, _ target: WriteTarget,
         proof: ExpectedProof, _ progress: CopyProgress
     ) async throws -> MovedBytes {
-        try await streamSlots.withPermit {
-            try await paced(source.store, store, bytes: range.map { Int64($0.count) } ?? source.size) {
+        let length = range.map { Int64($0.count) } ?? source.size
+        return try await streamSlots.withPermit(options.streamShares(length)) {
+            try await paced(source.store, store, bytes: length) {
                 // One to read, one to write.
                 try await limiter.requests.acquire(2)
                 if let moved = try await relay(source, range, to: store, target, proof: proof, progress) {

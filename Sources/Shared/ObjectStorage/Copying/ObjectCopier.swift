@@ -4,7 +4,7 @@ import Support
 ///
 /// - Every request and every stream is tried again by itself (``CopyOptions/retry``), since a stream cannot be rewound: give
 ///   it stores that do not retry on their own, or tries multiply.
-/// - Memory does not depend on the size of an object: at most ``CopyOptions/maximumStreams`` pipes exist.
+/// - Memory does not depend on the size of an object: pipes hold as much as ``CopyOptions/maximumStreams`` whole ones.
 /// - What it learns about a pair of stores it remembers: use one copier for the whole process.
 package final class ObjectCopier: Sendable {
     let options: CopyOptions
@@ -16,7 +16,7 @@ package final class ObjectCopier: Sendable {
     package let limiter = CopyLimiter()
     /// What the endpoints can take.
     let gates: EndpointGates
-    /// A permit for each stream, whole objects and parts alike.
+    /// ``CopyOptions/streamShares`` permits for each stream that needs a whole pipe, whole objects and parts alike.
     let streamSlots: AsyncSemaphore
     /// A permit for each copy request.
     let storeSlots: AsyncSemaphore
@@ -30,7 +30,7 @@ package final class ObjectCopier: Sendable {
         watchdog = StallWatchdog(interval: options.stallTimeout / 8, clock: clock)
         let most = max(options.maximumStreams, options.maximumStoreCopies)
         gates = EndpointGates(bounds: .init(maximum: most), clock: clock, logger: logger)
-        streamSlots = AsyncSemaphore(permits: options.maximumStreams)
+        streamSlots = AsyncSemaphore(permits: options.maximumStreams * CopyOptions.streamShares)
         storeSlots = AsyncSemaphore(permits: options.maximumStoreCopies)
     }
 
