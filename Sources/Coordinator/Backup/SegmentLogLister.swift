@@ -7,6 +7,9 @@ import Support
 ///
 /// Partitions are listed in parallel, each as a whole: one request for a thousand logs, however many segments they belong
 /// to. Logs of segments that Milvus did not name (dropped, compacted away) are passed over.
+///
+/// That a field has no logs would be noticed; that deletions have none, nothing tells, and their rows would come back. So
+/// deletions are listed twice: what one listing of a store that lags behind does not show, another one may.
 struct SegmentLogLister: Sendable {
     let store: any ObjectStore
     let paths: MilvusPaths
@@ -34,13 +37,16 @@ struct SegmentLogLister: Sendable {
         var found = Dictionary(
             segments.map { ($0.id, SegmentBackup($0, collectionID: collectionID)) },
             uniquingKeysWith: { first, _ in first })
-        for kind in [LogKind.insert, .delta] where kind == .delta || partitionID != SegmentBackup.allPartitions {
+        let kinds: [LogKind] = partitionID == SegmentBackup.allPartitions ? [.delta, .delta] : [.insert, .delta, .delta]
+        for (turn, kind) in kinds.enumerated() {
+            let isSecond = turn == kinds.count - 1
             let prefix = paths.partitionPrefix(kind, collectionID: collectionID, partitionID: partitionID)
             try await store.forEachPage(prefix: prefix) { page in
                 for object in page.objects where !object.key.hasSuffix("/") {
                     guard let key = paths.parse(object.key) else {
                         throw BackupError(.corrupted, "\(object.key) in Milvus' bucket is not the path of a log")
                     }
+                    if isSecond, found[key.segmentID]?.hasDeletions(key.logID) == true { continue }
                     found[key.segmentID]?.add(key, size: object.size)
                 }
             }
@@ -72,6 +78,8 @@ extension SegmentBackup {
         }
         self.size += size
     }
+
+    fileprivate func hasDeletions(_ logID: Int64) -> Bool { deltaLogs.binlogs.contains { $0.logID == logID } }
 
     /// Servers before 2.4.7 do not tell levels: a segment of deletions only is one of level 0.
     fileprivate mutating func finish(level: Milvus.SegmentLevel) {

@@ -2,6 +2,7 @@ import BackupFormat
 import MilvusClient
 import ObjectStorageTesting
 import Support
+import Synchronization
 import Testing
 
 @testable import Coordinator
@@ -52,6 +53,23 @@ import Testing
         #expect(Array(found[1].deltaLogs.binlogs) == [Binlog(logID: 73, size: 5)])
         #expect(found[0].deltaLogs == .emptyField)
         #expect(found.allSatisfy { !$0.isL0 })
+    }
+
+    @Test(arguments: 1...3) func deletionsThatOneListingDoesNotShow(lagging: Int) async throws {
+        put("insert_log/1/10/1001/0/71", 3)
+        put("delta_log/1/10/1001/73", 5)
+        let lists = Mutex(0)
+        store.faults.before = { [store] call in
+            guard call.operation == .list, call.key.contains("delta_log") else { return }
+            let number = lists.withLock { count in
+                count += 1
+                return count
+            }
+            let path = "files/delta_log/1/10/1001/74"
+            if number == lagging { try await store.delete([path]) } else { store.set(path, [1, 2]) }
+        }
+        let logs = Array(try await logs([segment(1001)])[0].deltaLogs.binlogs)
+        #expect(logs == [Binlog(logID: 73, size: 5), Binlog(logID: 74, size: 2)])
     }
 
     @Test func severalPagesAreListed() async throws {
