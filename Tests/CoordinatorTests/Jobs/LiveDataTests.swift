@@ -67,7 +67,7 @@ import Testing
                     return left >= 0
                 })
             else { return }
-            bytes[0] ^= 1
+            bytes[0] &+= 1
             backups.set(key, bytes)
         }
         return (job, key)
