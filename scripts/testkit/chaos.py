@@ -443,8 +443,16 @@ class Chaos:
             for collection in self.makers:
                 comparison = compare(source, collection, target)
                 if not comparison.same:
+                    self._write_down(name)
                     raise Lost(f"{name}: {collection}: {comparison}")
                 self.counts["rows compared"] += comparison.digest.rows
+
+    def _write_down(self, name):
+        """What was there when something was lost: the stores are gone afterwards."""
+        logs = Bucket(self.milvus.store, self.milvus.bucket).sizes(f"{self.milvus.root}/")
+        lines = [f"milvus {key} {size}" for key, size in logs.items() if "_log/" in key]
+        lines += [f"backup {key} {size}" for key, size in self.bucket.sizes(f"{ROOT}/{name}/").items()]
+        (self.directory / "objects").write_text("\n".join(lines) + "\n")
 
     def _verify(self, cluster, name):
         """Its own opinion of itself, with the stores in order."""

@@ -312,7 +312,8 @@ unsafe-no-fsync: true
 """
 
 # Only what differs from Milvus' own defaults. Compaction is off so that a collection keeps the segments, and the
-# delete logs, that a test made.
+# delete logs, that a test made. An import that was under way when Milvus was killed is never gone on with, and fails when it
+# expires: by default after a quarter of an hour.
 MILVUS_CONFIGURATION = """\
 etcd:
   endpoints: {host}:{etcd_port}
@@ -340,6 +341,7 @@ rocksmq:
 rootCoord:
   ip: {host}
   port: {ports[rootCoord]}
+  importTaskExpiration: 120
 dataCoord:
   ip: {host}
   port: {ports[dataCoord]}
