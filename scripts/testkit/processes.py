@@ -24,6 +24,14 @@ def start_time(pid):
     return None if fields[0] == "Z" else int(fields[19])
 
 
+def has_threads(pid):
+    """Whether threads of a process outlive its first one: what it has locked is locked until they too have ended."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Background:
     """A server process that outlives the command that started it; `directory` holds its log and its process id."""
 
@@ -94,7 +102,7 @@ class Background:
         while time.monotonic() < deadline:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            if start_time(pid) is None:
+            if start_time(pid) is None and not has_threads(pid):
                 return True
             time.sleep(0.05)
         return False
