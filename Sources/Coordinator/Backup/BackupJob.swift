@@ -68,9 +68,9 @@ struct BackupJob: Sendable {
 
     /// What ``run()`` would copy of that which is in storage now. Nothing is flushed and nothing is written.
     func estimate() async throws -> JobEstimate {
-        let (_, selection) = try await prepare(makesBucket: false)
+        let (server, selection) = try await prepare(makesBucket: false)
         let plan = CopyPlan(context, backupName: request.name)
-        let inventory = CollectionInventory(context: context)
+        let inventory = CollectionInventory(context: context, features: server.features)
         let limit = context.configuration.backup.concurrentCollections
         let items = try await mapInParallel(selection.collections, limit: limit) { name -> JobEstimate.Item? in
             guard let described = try await milvus.describeForBackup(name) else { return nil }
@@ -123,7 +123,7 @@ struct BackupJob: Sendable {
         context.monitor.plan(selection.collections)
         let copying = CollectionBackupTask(
             backupName: request.name, context: context, dispatcher: dispatcher, pause: pause,
-            journal: journal, etcd: request.includesIndexExtra ? context.services.etcd : nil)
+            journal: journal, features: server.features, etcd: request.includesIndexExtra ? context.services.etcd : nil)
         backup.collections = try await collect(selection.collections, server: server, copying, into: &backup)
         backup.size = backup.collections.reduce(0) { $0 + $1.size }
         await cleanUp(after: dispatcher)

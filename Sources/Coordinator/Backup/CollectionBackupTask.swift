@@ -14,6 +14,7 @@ struct CollectionBackupTask: Sendable {
     let dispatcher: Dispatcher
     let pause: GarbageCollectionPause
     let journal: BackupJournal
+    let features: ServerFeatures
     /// Nil when etcd is not to be asked.
     var etcd: MilvusEtcd?
 
@@ -77,7 +78,7 @@ struct CollectionBackupTask: Sendable {
         var listings = 1
         while true {
             let moment = Timestamp.now()
-            let planned = try await CollectionInventory(context: context).taken(of: collection)
+            let planned = try await CollectionInventory(context: context, features: features).taken(of: collection)
             do {
                 try await copy(planned, finished)
                 let verifier = CopyVerifier(

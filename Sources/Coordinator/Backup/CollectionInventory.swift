@@ -7,6 +7,7 @@ import Support
 /// Finds out which data of a collection is in storage.
 struct CollectionInventory: Sendable {
     let context: JobContext
+    let features: ServerFeatures
 
     private var timer: PhaseTimer { context.timer }
     private var milvus: MilvusClient { context.milvus }
@@ -29,8 +30,8 @@ struct CollectionInventory: Sendable {
             try await milvus.persistentSegments(of: name.collection, database: name.database)
         }.filter(\.state.isBackedUp)
         return try await timer.measure(.listBinlogs) {
-            let fields = collection.schema.fields.filter(\.isInEverySegment).map(\.fieldID)
-            return try await SegmentLogLister(store: context.stores.milvus, paths: paths, requiredFields: Set(fields))
+            let fields = collection.schema.fieldsOfEverySegment(features)
+            return try await SegmentLogLister(store: context.stores.milvus, paths: paths, requiredFields: fields)
                 .logs(of: segments, collectionID: collection.collectionID)
         }
     }
@@ -65,10 +66,27 @@ extension Milvus.SegmentState {
     fileprivate var isBackedUp: Bool { self == .flushed || self == .flushing || self == .sealed }
 }
 
+extension CollectionSchema {
+    /// Fields that every segment has logs of: the system's two, and those of the creation.
+    ///
+    /// Where fields can be added to a collection with data in it, such a field has a default value or is null in the segments
+    /// before, and the dynamic field may have been added as well.
+    func fieldsOfEverySegment(_ features: ServerFeatures) -> Set<Int64> {
+        let rowID: Int64 = 0, timestamp: Int64 = 1
+        var ids: Set = [rowID, timestamp]
+        let mayHaveAdded = features.contains(.addCollectionField)
+        for field in fields where !field.isFunctionOutput && !field.isDynamic {
+            if mayHaveAdded, field.mayHaveBeenAdded { continue }
+            ids.insert(field.fieldID)
+        }
+        if !mayHaveAdded, let dynamicFieldID { ids.insert(dynamicFieldID) }
+        return ids
+    }
+}
+
 extension FieldSchema {
-    /// A field that was added to a collection with data in it has a default value or is null in the segments before.
-    fileprivate var isInEverySegment: Bool {
-        !isNullable && defaultValueBase64.isEmpty && defaultValueProto.isEmpty && !isFunctionOutput
+    fileprivate var mayHaveBeenAdded: Bool {
+        isNullable || !defaultValueBase64.isEmpty || !defaultValueProto.isEmpty
     }
 }
 

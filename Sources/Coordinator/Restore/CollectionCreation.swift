@@ -51,16 +51,10 @@ struct CollectionCreation: Sendable {
         return (collection.schema.properties + collection.properties).filter { seen.insert($0.key).inserted }
     }
 
-    /// Servers number fields in the order in which they come, and the dynamic field after those of the creation: a field that
-    /// was added later, and so has a higher id than the dynamic one, must be added later again.
+    /// A field that was added later, and so has a higher id than the dynamic one, must be added later again.
     private static func firstAddedFieldID(of schema: BackupFormat.CollectionSchema, _ server: ServerInfo) -> Int64 {
-        guard schema.enableDynamicField, server.features.contains(.addCollectionField) else { return .max }
-        if let dynamic = schema.fields.first(where: \.isDynamic) { return dynamic.fieldID }
-        let structs = schema.structArrayFields
-        let ids = Set(
-            schema.fields.map(\.fieldID) + structs.map(\.fieldID) + structs.flatMap { $0.fields.map(\.fieldID) })
-        let firstUserField: Int64 = 100
-        return (firstUserField...).first { !ids.contains($0) } ?? .max
+        guard server.features.contains(.addCollectionField) else { return .max }
+        return schema.dynamicFieldID ?? .max
     }
 }
 

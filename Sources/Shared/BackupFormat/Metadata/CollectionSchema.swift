@@ -25,6 +25,19 @@ package struct CollectionSchema: Sendable, Hashable {
     package var structArrayFields: [StructArrayFieldSchema] = []
 
     package init() {}
+
+    /// The id of the dynamic field, which servers do not tell; nil when there is none.
+    ///
+    /// Servers number fields in the order in which they come, from 100 on, and the dynamic field after those of the creation.
+    package var dynamicFieldID: Int64? {
+        guard enableDynamicField else { return nil }
+        if let dynamic = fields.first(where: \.isDynamic) { return dynamic.fieldID }
+        let ids = Set(
+            fields.map(\.fieldID) + structArrayFields.map(\.fieldID)
+                + structArrayFields.flatMap { $0.fields.map(\.fieldID) })
+        let firstUserField: Int64 = 100
+        return (firstUserField...).first { !ids.contains($0) }
+    }
 }
 
 /// A field of a collection. Numbers of enumerations pass through as they are, known or not.
