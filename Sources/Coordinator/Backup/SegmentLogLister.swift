@@ -37,7 +37,8 @@ struct SegmentLogLister: Sendable {
         var found = Dictionary(
             segments.map { ($0.id, SegmentBackup($0, collectionID: collectionID)) },
             uniquingKeysWith: { first, _ in first })
-        let kinds: [LogKind] = partitionID == SegmentBackup.allPartitions ? [.delta, .delta] : [.insert, .delta, .delta]
+        let inserts: [LogKind] = partitionID == SegmentBackup.allPartitions ? [] : [.insert]
+        let kinds = inserts + [.delta, .delta]
         for (turn, kind) in kinds.enumerated() {
             let isSecond = turn == kinds.count - 1
             let prefix = paths.partitionPrefix(kind, collectionID: collectionID, partitionID: partitionID)

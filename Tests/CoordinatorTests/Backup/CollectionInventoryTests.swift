@@ -11,7 +11,7 @@ import Testing
 
     private func schema(_ change: (inout CollectionSchema) -> Void = { _ in }) -> CollectionSchema {
         var schema = CollectionSchema()
-        schema.fields = (100...102).map { id in
+        schema.fields = (Int64(100)...102).map { id in
             var field = FieldSchema()
             field.fieldID = id
             return field
