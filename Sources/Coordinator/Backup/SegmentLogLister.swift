@@ -17,6 +17,8 @@ struct SegmentLogLister: Sendable {
     var requiredFields: Set<Int64> = []
     /// Partitions listed at the same time.
     var parallelism = 16
+    /// How often a partition is listed that does not show what it must have.
+    var retry = RetryPolicy(attempts: 4, initialDelay: .milliseconds(100))
 
     /// The segments with their logs, in the order given.
     ///
@@ -24,7 +26,9 @@ struct SegmentLogLister: Sendable {
     func logs(of segments: [Milvus.PersistentSegment], collectionID: Int64) async throws -> [SegmentBackup] {
         let partitions = Dictionary(grouping: segments, by: \.partitionID)
         let listed = try await mapInParallel(Array(partitions), limit: parallelism) { partition, members in
-            try await logs(collectionID: collectionID, partitionID: partition, segments: members)
+            try await withRetries(retry) {
+                try await logs(collectionID: collectionID, partitionID: partition, segments: members)
+            }
         }
         var bySegment: [Int64: SegmentBackup] = [:]
         for segment in listed.joined() { bySegment[segment.segmentID] = segment }

@@ -49,6 +49,8 @@ struct ProgressDisplay: Sendable {
             let current = await snapshot()
             guard !Task.isCancelled else { return }
             let line = current.line(meter.rates(of: current, at: .now))
+            // Between two phases there is nothing to tell.
+            guard !line.isEmpty else { continue }
             if let liveLine { liveLine.show(line) } else { logger.info(line) }
         }
     }

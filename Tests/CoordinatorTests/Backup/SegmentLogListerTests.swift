@@ -72,6 +72,26 @@ import Testing
         #expect(logs == [Binlog(logID: 73, size: 5), Binlog(logID: 74, size: 2)])
     }
 
+    @Test func aPartitionThatDoesNotShowAFieldIsListedAgain() async throws {
+        put("insert_log/1/10/1001/100/72", 40)
+        put("insert_log/1/11/1002/100/82", 40)
+        let late = "files/insert_log/1/10/1001/101/73"
+        store.faults.before = { [store] call in
+            guard call.operation == .list, call.key == "files/insert_log/1/10/" else { return }
+            if store.counts.count(.list, key: call.key) == 3 { store.set(late, [1]) }
+        }
+        var lister = lister
+        (lister.requiredFields, lister.retry.initialDelay) = ([100], .milliseconds(1))
+        #expect(try await lister.logs(of: [segment(1001)], collectionID: 1).count == 1)
+        lister.requiredFields = [100, 101]
+        put("insert_log/1/11/1002/101/83", 1)
+        let found = try await lister.logs(of: [segment(1001), segment(1002, partition: 11)], collectionID: 1)
+        #expect(found.map(\.size) == [41, 41])
+        // Only what was not complete.
+        #expect(store.counts.count(.list, key: "files/insert_log/1/10/") == 3)
+        #expect(store.counts.count(.list, key: "files/insert_log/1/11/") == 1)
+    }
+
     @Test func severalPagesAreListed() async throws {
         for log in 1...2500 { put("insert_log/1/10/1001/0/\(log)", 1) }
         #expect(Array(try await logs([segment(1001)])[0].insertLogs.binlogs).count == 2500)
