@@ -1,6 +1,7 @@
 """Reading a backup the way any other tool would."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 METADATA_FILES = [
@@ -47,8 +48,26 @@ def destination(kind, segment, field, log):
 
 
 def compare_bytes(milvus_bucket, bucket, root, name):
-    """Compares every object that the metadata names with Milvus' own, byte for byte: (how many, keys of unequal ones)."""
+    """Compares every object that the metadata names with Milvus' own, byte for byte: (how many, keys of unequal ones). Keys of
+    logs of the same segments that the metadata does not name are among these."""
     planned = objects_of_plan(bucket, root, name)
+    missing = logs_of_segments(milvus_bucket, [path for path, _ in planned.values()]) - {path for path, _ in planned.values()}
     with ThreadPoolExecutor(max_workers=8) as pool:
         equal = pool.map(lambda entry: milvus_bucket.get(entry[1][0]) == bucket.get(entry[0]), planned.items())
-        return len(planned), [key for key, same in zip(planned, equal, strict=True) if not same]
+        wrong = [key for key, same in zip(planned, equal, strict=True) if not same]
+    return len(planned), wrong + sorted(missing)
+
+
+SEGMENT = re.compile(r"(.*(?:^|/))(?:insert|delta)_log/(\d+)/(\d+)/(\d+)/")
+
+
+def logs_of_segments(milvus_bucket, paths):
+    """The keys of all logs of the segments that these logs are of."""
+    segments = {SEGMENT.match(path).groups() for path in paths}
+    found = set()
+    for root, collection in {each[:2] for each in segments}:
+        for kind in ["insert_log", "delta_log"]:
+            for key in milvus_bucket.sizes(f"{root}{kind}/{collection}/"):
+                if not key.endswith("/") and SEGMENT.match(key).groups() in segments:
+                    found.add(key)
+    return found
