@@ -283,6 +283,7 @@ class Chaos:
                 )
                 for place, service in enumerate([self.milvus.store, self.store, self.target.store])
             ]
+            at_the_end.callback(self._count, stores)
             clusters = [
                 self._cluster(place, milvus, [source, stores[1]], self.directory / name / milvus.name, generator)
                 for place, (milvus, source) in enumerate([(self.milvus, stores[0]), (self.target, stores[2])])
@@ -296,11 +297,13 @@ class Chaos:
                 store.rate = 0
             self._verify(clusters[0], name)
             self._delete(clusters[0], name)
-            for store in stores:
-                for fault, count in store.counts.items():
-                    self.counts[fault] += count
-                self.counts["requests"] += store.requests
         self.counts["rounds"] += 1
+
+    def _count(self, stores):
+        for store in stores:
+            for fault, count in store.counts.items():
+                self.counts[fault] += count
+            self.counts["requests"] += store.requests
 
     def _cluster(self, place, milvus, stores, directory, generator):
         disk = self.surroundings.disk

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,7 @@ class Program:
         self.errors_file = directory / f"{name}.err"
         self._began = time.monotonic()
         self._result = None
+        self._reaping = threading.Lock()
         with open(self.output_file, "wb") as output, open(self.errors_file, "wb") as errors:
             self.process = subprocess.Popen(
                 self.command,
@@ -141,17 +143,19 @@ class Program:
         wait_until(self._reap, 10, interval=0.02)
 
     def _reap(self):
-        """Whether it has ended. Only this waits for the process: the kernel hands its use of memory out once."""
-        if self._result:
+        """Whether it has ended. Only this waits for the process: the kernel hands its use of memory out once. Several threads
+        may ask."""
+        with self._reaping:
+            if self._result:
+                return True
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+            if pid == 0:
+                return False
+            code = os.waitstatus_to_exitcode(status)
+            self.process.returncode = code
+            seconds = time.monotonic() - self._began
+            self._result = Result(self.command, code, self.output, self.errors, seconds, usage.ru_maxrss * 1024)
             return True
-        pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-        if pid == 0:
-            return False
-        code = os.waitstatus_to_exitcode(status)
-        self.process.returncode = code
-        seconds = time.monotonic() - self._began
-        self._result = Result(self.command, code, self.output, self.errors, seconds, usage.ru_maxrss * 1024)
-        return True
 
 
 def peak_memory(pid):
