@@ -276,7 +276,8 @@ def report(results, runs):
         "Ratios are ours to the peer's: less is better. In the last two rows a proxy before each store hands every byte on",
         "100 ms after it came, in both directions, and the wall time is that of the copies without the listing; a ratio of up",
         "to 1.25 is 0.8 of the throughput without delay.", "",
-        f"{machine()} Data: {LARGE_COUNT} objects of 16 MiB, {SMALL_COUNT} of 16 KiB; "
+        f"{machine()} Data: {LARGE_COUNT} objects of 16 MiB, {SMALL_COUNT} of 16 KiB "
+        f"(with delay {HUGE_COUNT} of 64 MiB, {MANY_COUNT} of 16 KiB); "
         "stores: two gateways of MinIO's code.", "",
         "| | program | CPU, s | wall, s | resident, MiB | CPU ratio | wall ratio |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
