@@ -26,7 +26,8 @@ struct SegmentLogLister: Sendable {
     func logs(of segments: [Milvus.PersistentSegment], collectionID: Int64) async throws -> [SegmentBackup] {
         let partitions = Dictionary(grouping: segments, by: \.partitionID)
         let listed = try await mapInParallel(Array(partitions), limit: parallelism) { partition, members in
-            try await withRetries(retry) {
+            // A store that does not answer is asked again by whoever asks this.
+            try await withRetries(retry, after: .corrupted) {
                 try await logs(collectionID: collectionID, partitionID: partition, segments: members)
             }
         }

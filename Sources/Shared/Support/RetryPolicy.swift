@@ -38,9 +38,12 @@ package struct RetryPolicy: Sendable, Hashable {
 ///
 /// The last error is thrown. Cancellation ends the waiting at once.
 ///
-/// - Parameter onRetry: told of every failure that is followed by another try.
+/// - Parameters:
+///   - code: only such failures are followed by another try; nil for all that can be.
+///   - onRetry: told of every failure that is followed by another try.
 package func withRetries<Result>(
     _ policy: RetryPolicy = .standard,
+    after code: BackupError.Code? = nil,
     clock: any Clock<Duration> = ContinuousClock(),
     isolation: isolated (any Actor)? = #isolation,
     onRetry: (BackupError, _ nextAttempt: Int) -> Void = { _, _ in },
@@ -54,7 +57,7 @@ package func withRetries<Result>(
             let failure = BackupError(wrapping: error)
             attempt += 1
             guard
-                !Task.isCancelled,
+                !Task.isCancelled, code == nil || failure.code == code,
                 let pause = policy.delay(beforeAttempt: attempt, after: failure, jitter: .random(in: 0..<1))
             else { throw failure }
             onRetry(failure, attempt)

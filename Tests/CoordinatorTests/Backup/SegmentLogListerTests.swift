@@ -92,6 +92,12 @@ import Testing
         #expect(store.counts.count(.list, key: "files/insert_log/1/11/") == 1)
     }
 
+    @Test func aStoreThatDoesNotAnswerIsNotAskedAgainHere() async throws {
+        store.faults.before = { _ in throw BackupError(.unavailable, "nobody is there", isRetryable: true) }
+        let error = await #expect(throws: BackupError.self) { try await logs([segment(1001)]) }
+        #expect(error?.code == .unavailable && store.counts.count(.list) == 1)
+    }
+
     @Test func severalPagesAreListed() async throws {
         for log in 1...2500 { put("insert_log/1/10/1001/0/\(log)", 1) }
         #expect(Array(try await logs([segment(1001)])[0].insertLogs.binlogs).count == 2500)
