@@ -54,6 +54,19 @@ struct StoreFactoryTests {
         #expect(keys == [false, true])
     }
 
+    @Test func aRefusedAccountKeyIsLookedUpAgain() async throws {
+        let client = RecordingClient(statuses: [401, 404])
+        var settings = settings(.azure)
+        settings.accountName = "account"
+        settings.authentication = .sharedKey(accountKey: Secret("b25l"))
+        let store = try StoreFactory(http: client, retryPolicy: nil).makeStore(settings) {
+            .sharedKey(accountKey: Secret("dHdv"))
+        }
+        #expect(try await store.head("a") == nil)
+        let signatures = client.requests.map { $0.headers.first { $0.name == "authorization" }?.value }
+        #expect(signatures.count == 2 && signatures[0] != signatures[1])
+    }
+
     private func headURL(_ settings: StorageSettings) async throws -> String? {
         let client = RecordingClient()
         _ = try await StoreFactory(http: client).makeStore(settings).head("a/b")

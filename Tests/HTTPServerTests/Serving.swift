@@ -112,10 +112,27 @@ final class LineCollector: LogSink {
 func pattern(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 % 251) } }
 
 /// The open file descriptors of this process.
-func openDescriptors() -> Int {
-    guard let directory = opendir("/proc/self/fd") else { return -1 }
-    defer { closedir(directory) }
-    var count = 0
-    while readdir(directory) != nil { count += 1 }
-    return count
+struct OpenDescriptors {
+    /// Files, pipes, event queues.
+    private(set) var others = 0
+    /// The local ports of the sockets.
+    private(set) var ports: [UInt16] = []
+
+    init() {
+        guard let directory = opendir("/proc/self/fd") else { return }
+        defer { closedir(directory) }
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard let descriptor = Int32(name) else { continue }
+            var address = sockaddr_in6()
+            var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+            let isSocket = withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) == 0 }
+            }
+            // The port of both families is at the same place.
+            if isSocket { ports.append(address.sin6_port.byteSwapped) } else { others += 1 }
+        }
+    }
 }

@@ -6,7 +6,8 @@ extension MemoryObjectStore {
     package func list(
         prefix: String, delimiter: String?, continuation: String?, limit: Int
     ) async throws -> ObjectPage {
-        try await perform(StoreCall(.list, key: prefix)) {
+        let listedSize = faults.listedSize
+        return try await perform(StoreCall(.list, key: prefix)) {
             try withBucket { bucket throws(BackupError) in
                 var walk = ListingWalk(prefix: prefix, delimiter: delimiter, continuation: continuation)
                 for key in bucket.sortedKeys() {
@@ -17,7 +18,9 @@ extension MemoryObjectStore {
                     }
                     if let object = bucket[key] { walk.visit(key, object) }
                 }
-                return walk.page
+                var page = walk.page
+                if let listedSize { for index in page.objects.indices { page.objects[index].size = listedSize } }
+                return page
             }
         }
     }

@@ -52,6 +52,8 @@ package struct MemoryStoreFaults: Sendable {
     package var garbledETag: @Sendable (StoreCall) -> String? = { _ in nil }
     /// Called after each piece of a body that is taken out of a pipe.
     package var betweenPieces: @Sendable () async throws -> Void = {}
+    /// What listings say that every object has, instead of its size.
+    package var listedSize: Int64?
     /// Thrown by `copy` and `copyPart`.
     package var copyRefusal: BackupError?
     /// Thrown by `createMultipartUpload`.

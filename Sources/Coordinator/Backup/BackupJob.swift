@@ -125,7 +125,10 @@ struct BackupJob: Sendable {
             backupName: request.name, context: context, dispatcher: dispatcher, pause: pause,
             journal: journal, features: server.features, etcd: request.includesIndexExtra ? context.services.etcd : nil)
         backup.collections = try await collect(selection.collections, server: server, copying, into: &backup)
-        backup.size = backup.collections.reduce(0) { $0 + $1.size }
+        backup.size = backup.collections.sumOfSizes(\.size)
+        guard backup.size <= BackupInfo.maximumSize else {
+            throw BackupError(.corrupted, "the sizes of the objects in Milvus' bucket cannot be right")
+        }
         await cleanUp(after: dispatcher)
         if request.includesRBAC {
             backup.rbac = RBACMetadata(try await timer.measureMilvus(.describe) { try await milvus.backUpRBAC() })

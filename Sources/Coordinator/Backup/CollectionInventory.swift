@@ -54,10 +54,15 @@ struct CollectionInventory: Sendable {
         for index in collection.partitions.indices {
             let own = byPartition[collection.partitions[index].partitionID] ?? []
             collection.partitions[index].segments = own
-            collection.partitions[index].size = own.reduce(0) { $0 + $1.size }
+            collection.partitions[index].size = own.sumOfSizes(\.size)
         }
         collection.l0Segments = byPartition[SegmentBackup.allPartitions] ?? []
-        collection.size = (collection.partitions.map(\.size) + collection.l0Segments.map(\.size)).reduce(0, +)
+        let sizes = collection.partitions.map(\.size) + collection.l0Segments.map(\.size)
+        collection.size = sizes.sumOfSizes(\.self)
+        guard collection.size <= BackupInfo.maximumSize else {
+            throw BackupError(
+                .corrupted, "the sizes of the objects of \(collection.qualifiedName) in Milvus' bucket cannot be right")
+        }
     }
 }
 

@@ -44,6 +44,7 @@ struct SegmentLogLister: Sendable {
             uniquingKeysWith: { first, _ in first })
         let inserts: [LogKind] = partitionID == SegmentBackup.allPartitions ? [] : [.insert]
         let kinds = inserts + [.delta, .delta]
+        var size: Int64 = 0
         for (turn, kind) in kinds.enumerated() {
             let isSecond = turn == kinds.count - 1
             let prefix = paths.partitionPrefix(kind, collectionID: collectionID, partitionID: partitionID)
@@ -52,6 +53,11 @@ struct SegmentLogLister: Sendable {
                     guard let key = paths.parse(object.key) else {
                         throw BackupError(.corrupted, "\(object.key) in Milvus' bucket is not the path of a log")
                     }
+                    guard object.size <= BackupInfo.maximumSize - size else {
+                        let what = "\(object.key) in Milvus' bucket"
+                        throw BackupError(.corrupted, "\(what) cannot have \(object.size) bytes")
+                    }
+                    size += object.size
                     if isSecond, found[key.segmentID]?.hasDeletions(key.logID) == true { continue }
                     found[key.segmentID]?.add(key, size: object.size)
                 }

@@ -100,14 +100,15 @@ struct JobContext: Sendable {
         snapshot.phase = timer.active.map(\.rawValue).joined(separator: ", ")
         snapshot.shardsDone = progress.done.shards
         snapshot.shardsTotal = max(announced.shards, progress.planned.shards)
-        snapshot.objectsDone = progress.done.objects + progress.inFlight.objects
+        let done = progress.done + progress.inFlight
+        snapshot.objectsDone = done.objects
         snapshot.objectsTotal = max(announced.objects, progress.planned.objects)
-        snapshot.bytesDone = progress.done.bytes + progress.inFlight.bytes
+        snapshot.bytesDone = done.bytes
         snapshot.bytesTotal = max(announced.bytes, progress.planned.bytes)
         if workforce.hasAgents { snapshot.agents = await dispatcher.workerCount(for: id, at: workforce.place) }
         if isVerbose {
             snapshot.shares = await dispatcher.shares(of: id).filter(\.isConnected).map { share in
-                (share.agent.description, share.done.bytes + share.inFlight.bytes)
+                (share.agent.description, (share.done + share.inFlight).bytes)
             }
         }
         return snapshot

@@ -61,7 +61,7 @@ final class JobMonitor: Sendable {
     /// Says how many bytes a collection has.
     func setSize(_ size: Int64, of name: CollectionName) { update(name) { $0.size = size } }
 
-    func advance(_ name: CollectionName, by bytes: Int64) { update(name) { $0.done += bytes } }
+    func advance(_ name: CollectionName, by bytes: Int64) { update(name) { $0.done &+= bytes } }
 
     func finish(_ name: CollectionName, failure: BackupError? = nil) {
         update(name) { part in

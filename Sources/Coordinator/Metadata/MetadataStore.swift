@@ -132,7 +132,7 @@ struct MetadataStore: Sendable {
     func metadataSize(_ name: String) async throws -> Int64 {
         var size: Int64 = 0
         try await store.forEachPage(prefix: BackupPaths(root: backupRoot, name: name).metadataDirectory) { page in
-            for object in page.objects { size += object.size }
+            size = ([size] + page.objects.map(\.size)).sumOfSizes(\.self)
         }
         return size
     }

@@ -24,8 +24,12 @@ struct ConfiguredCredentials: CredentialsSource {
             logger.warn("the configuration cannot be read again, for another access key: \(reason)")
             throw reason
         }
-        guard case .staticKeys(let id, let secret, let token) = authentication else { return nil }
-        let keys = S3Credentials(id, secret, token)
+        let keys: S3Credentials
+        switch authentication {
+        case .staticKeys(let id, let secret, let token): keys = S3Credentials(id, secret, token)
+        case .sharedKey(let key): keys = S3Credentials(accountKey: key)
+        case .iam, .defaultChain, .serviceAccount, .none: return nil
+        }
         if keys != first { logger.info("the store refuses the access key; taking the one the configuration has now") }
         return TemporaryCredentials(keys)
     }

@@ -49,7 +49,7 @@ package struct StoreFactory: Sendable {
         _ settings: StorageSettings, _ lookup: AuthenticationLookup?
     ) throws(BackupError) -> any ObjectStore {
         switch settings.provider {
-        case .azure: return try makeAzureStore(settings)
+        case .azure: return try makeAzureStore(settings, lookup)
         case .gcpnative: return try makeGoogleStore(settings)
         case .local: return try LocalObjectStore(root: settings.rootPath)
         default: return try makeS3Store(settings, lookup)
@@ -95,11 +95,16 @@ package struct StoreFactory: Sendable {
         return GoogleObjectStore(configuration, http: http)
     }
 
-    private func makeAzureStore(_ settings: StorageSettings) throws(BackupError) -> any ObjectStore {
+    private func makeAzureStore(
+        _ settings: StorageSettings, _ lookup: AuthenticationLookup?
+    ) throws(BackupError) -> any ObjectStore {
         guard !settings.bucketName.isEmpty else { throw BackupError(.configuration, "bucketName is empty") }
         let authorization: AzureAuthorization
         switch settings.authentication {
-        case .sharedKey(let key): authorization = .sharedKey(try AzureAccountKey(key))
+        case .sharedKey(let key):
+            // A key that is none is said now and not by the first request.
+            _ = try AzureAccountKey(key)
+            authorization = .sharedKey(configured(S3Credentials(accountKey: key), lookup))
         case .defaultChain: authorization = .tokens(azureTokens(http: http, environment: environment))
         case .staticKeys, .iam, .serviceAccount, .none:
             throw BackupError(
@@ -120,17 +125,23 @@ package struct StoreFactory: Sendable {
     ) throws(BackupError) -> any CredentialsProvider {
         switch authentication {
         case .staticKeys(let accessKeyID, let secretAccessKey, let sessionToken):
-            let keys = S3Credentials(accessKeyID, secretAccessKey, sessionToken)
-            guard let lookup else { return StaticCredentials(keys) }
-            return CredentialsChain(
-                [ConfiguredCredentials(current: keys, lookup: lookup, logger: logger)],
-                current: TemporaryCredentials(keys))
+            return configured(S3Credentials(accessKeyID, secretAccessKey, sessionToken), lookup)
         case .iam(let endpoint): return try chain(.iam, endpoint, provider, region)
         case .defaultChain: return try chain(.defaultChain, "", provider, region)
         case .sharedKey: throw unsupported(.sharedKey)
         case .serviceAccount: throw unsupported(.serviceAccount)
         case .none: throw BackupError(.configuration, "auth.type is missing")
         }
+    }
+
+    /// A key in the configuration, which is read again when the store refuses it.
+    private func configured(
+        _ credentials: S3Credentials, _ lookup: AuthenticationLookup?
+    ) -> any CredentialsProvider {
+        guard let lookup else { return StaticCredentials(credentials) }
+        return CredentialsChain(
+            [ConfiguredCredentials(current: credentials, lookup: lookup, logger: logger)],
+            current: TemporaryCredentials(credentials))
     }
 
     /// What this machine, container or user is given, without a key in the configuration. Only Amazon's two types differ.

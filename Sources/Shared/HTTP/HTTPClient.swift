@@ -34,6 +34,11 @@ package struct HTTPRequest: Sendable {
         case bytes([UInt8])
         /// Exactly `length` bytes out of the pipe. The request fails with the pipe's error when the pipe fails or ends early.
         case pipe(BytePipe, length: Int64)
+
+        /// Whether all of it is still there to be sent again.
+        package var canBeRepeated: Bool {
+            if case .pipe(let pipe, _) = self { pipe.bytesRead == 0 } else { true }
+        }
     }
 
     /// Which version of HTTP is spoken.

@@ -97,7 +97,7 @@ package struct Shard: Sendable, Hashable, Codable {
     }
 
     /// Bytes this shard moves.
-    package var bytes: Int64 { tasks.reduce(0) { $0 + $1.bytes } }
+    package var bytes: Int64 { tasks.reduce(0) { $0 &+ $1.bytes } }
     /// Objects of it; those in parts count where their first part is.
     package var objects: Int { tasks.reduce(0) { $0 + $1.objects } }
 }

@@ -150,14 +150,15 @@ package struct WorkAmount: Sendable, Hashable {
         self.bytes = bytes
     }
 
+    // The sizes are a store's. Of so many that they overflow no sum is right, and none ends the program.
     package static func + (left: WorkAmount, right: WorkAmount) -> WorkAmount {
         WorkAmount(
-            shards: left.shards + right.shards, objects: left.objects + right.objects, bytes: left.bytes + right.bytes)
+            shards: left.shards + right.shards, objects: left.objects + right.objects, bytes: left.bytes &+ right.bytes)
     }
 
     package static func - (left: WorkAmount, right: WorkAmount) -> WorkAmount {
         WorkAmount(
-            shards: left.shards - right.shards, objects: left.objects - right.objects, bytes: left.bytes - right.bytes)
+            shards: left.shards - right.shards, objects: left.objects - right.objects, bytes: left.bytes &- right.bytes)
     }
 
     package static func += (left: inout WorkAmount, right: WorkAmount) { left = left + right }

@@ -98,6 +98,19 @@ import Testing
         #expect(error?.code == .unavailable && store.counts.count(.list) == 1)
     }
 
+    @Test func sizesThatCannotBeRightAreRefused() async throws {
+        put("insert_log/1/10/1001/0/71", 3)
+        put("insert_log/1/10/1001/0/72", 3)
+        store.faults.listedSize = .max
+        var lister = lister
+        lister.retry.initialDelay = .milliseconds(1)
+        let error = await #expect(throws: BackupError.self) {
+            try await lister.logs(of: [segment(1001)], collectionID: 1)
+        }
+        #expect(error?.code == .corrupted)
+        #expect(error?.message.contains("cannot have 9223372036854775807 bytes") == true)
+    }
+
     @Test func severalPagesAreListed() async throws {
         for log in 1...2500 { put("insert_log/1/10/1001/0/\(log)", 1) }
         #expect(Array(try await logs([segment(1001)])[0].insertLogs.binlogs).count == 2500)

@@ -1,5 +1,6 @@
 import HTTP
 import Support
+import Synchronization
 import Testing
 
 @testable import ObjectStorage
@@ -10,7 +11,8 @@ import Testing
     ) throws -> AzureConfiguration {
         try AzureConfiguration(
             account: "acct", host: host, port: port, container: "box",
-            authorization: try authorization ?? .sharedKey(AzureAccountKey(Secret(SharedKeyTests.key))))
+            authorization: authorization
+                ?? .sharedKey(StaticCredentials(S3Credentials(accountKey: Secret(SharedKeyTests.key)))))
     }
 
     private func store(_ http: FakeHTTPClient, _ configuration: AzureConfiguration? = nil) throws -> AzureObjectStore {
@@ -54,7 +56,7 @@ import Testing
         #expect(throws: BackupError.self) {
             try AzureConfiguration(
                 account: account, host: "core.windows.net", port: 443, container: "box",
-                authorization: .sharedKey(AzureAccountKey(Secret(SharedKeyTests.key))))
+                authorization: .sharedKey(StaticCredentials(S3Credentials(accountKey: Secret(SharedKeyTests.key)))))
         }
     }
 
@@ -122,6 +124,27 @@ import Testing
         #expect(error.code == expected && error.isRetryable == isRetryable && error.retryAfter == .seconds(7))
         #expect(error.message.contains("acct.blob.core.windows.net"))
         #expect(!error.message.contains("\n") && http.requests.count == 1)
+    }
+
+    /// A body that is gone cannot be sent again by the client, but by whoever has the bytes.
+    @Test(arguments: [true, false]) func aKeyThatWasReplacedIsAskedFor(canBeRepeated: Bool) async throws {
+        let keys = ReplacedKey()
+        let http = FakeHTTPClient(.refusal(403, "AuthenticationFailed"), HTTPResponse(status: 201))
+        let store = try store(http, configuration(authorization: .sharedKey(keys)))
+        if canBeRepeated {
+            _ = try await store.put("k", body: .bytes([1]))
+            let signatures = http.requests.map { $0[header: "authorization"] }
+            #expect(signatures.count == 2 && signatures[0] != signatures[1])
+        } else {
+            let pipe = BytePipe()
+            try await pipe.write([1, 2])
+            _ = try await pipe.read(upTo: 1)
+            let error = await #expect(throws: BackupError.self) {
+                try await store.put("k", body: .pipe(pipe, length: 2))
+            }
+            #expect(error?.code == .permissionDenied && error?.isRetryable == true && http.requests.count == 1)
+        }
+        #expect(keys.refusals == 1)
     }
 
     @Test func aConditionThatIsNotMetByAWrite() async throws {
@@ -207,5 +230,20 @@ import Testing
     ])
     func listingsThatAreNone(document: String) {
         #expect(throws: BackupError.self) { try BlobListing.page(of: Array(document.utf8)) }
+    }
+}
+
+/// Gives another account key after its first was refused.
+private final class ReplacedKey: CredentialsProvider {
+    private let count = Mutex(0)
+    var refusals: Int { count.withLock { $0 } }
+
+    func credentials() -> S3Credentials {
+        S3Credentials(accountKey: Secret(refusals == 0 ? SharedKeyTests.key : "b3RoZXI="))
+    }
+
+    func noteRefusal(of credentials: S3Credentials) -> Bool {
+        count.withLock { $0 += 1 }
+        return credentials.secretAccessKey.exposed == SharedKeyTests.key
     }
 }

@@ -160,7 +160,8 @@ private enum AzureTestServer {
         let match = try #require(url.wholeMatch(of: /https:\/\/([^:\/]+):(\d+)\/([^\/]+)/))
         var configuration = try AzureConfiguration(
             account: String(match.3), host: String(match.1), port: try #require(Int(match.2)), container: container,
-            authorization: .sharedKey(try AzureAccountKey(Secret(try key ?? #require(variable("_KEY"))))))
+            authorization: .sharedKey(
+                StaticCredentials(S3Credentials(accountKey: Secret(try key ?? #require(variable("_KEY")))))))
         configuration.tls.caCertPath = try #require(variable("_CA"))
         return AzureObjectStore(configuration, http: throughWire ? wire : http)
     }

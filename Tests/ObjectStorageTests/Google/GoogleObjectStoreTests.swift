@@ -92,6 +92,26 @@ import Testing
 }
 
 @Suite struct ServiceAccountTests {
+    /// Google has taken back its word for a token, and the file has another key by then.
+    @Test func aRefusedTokenIsFetchedAnewWithTheKeyInTheFile() async throws {
+        let file = try KeyFile(account: "first@p")
+        let http = FakeHTTPClient(
+            HTTPResponse(200, "{\"access_token\": \"one\", \"expires_in\": 3600}"), HTTPResponse(status: 401),
+            HTTPResponse(200, "{\"access_token\": \"two\", \"expires_in\": 3600}"), HTTPResponse(status: 404))
+        let configuration = GoogleConfiguration(
+            host: "storage.googleapis.com", port: 443, bucket: "b", key: try file.key())
+        let store = GoogleObjectStore(configuration, http: http)
+        try file.become(try KeyFile(account: "second@p"))
+        #expect(try await store.head("k") == nil)
+        #expect(http.requests.map { $0[header: "authorization"] } == [nil, "Bearer one", nil, "Bearer two"])
+        guard case .bytes(let body) = http.requests[2].body else { return #expect(Bool(false)) }
+        var claims = try #require(String(decoding: body, as: UTF8.self).split(separator: ".").dropFirst().first)
+        claims.append(contentsOf: String(repeating: "=", count: (4 - claims.utf8.count % 4) % 4))
+        let text = try #require(decodedBase64(String(claims.replacing("-", with: "+").replacing("_", with: "/"))))
+        #expect(String(decoding: text, as: UTF8.self).contains("second@p"))
+        withExtendedLifetime(file) {}
+    }
+
     @Test func badFilesAreOneClearLineWithoutTheKey() throws {
         let cases: [((String) -> String, String)] = [
             ({ _ in "{" }, "is not the JSON file of a key"), ({ _ in "" }, "is not the JSON file of a key"),

@@ -33,6 +33,9 @@ final class KeyFile: Sendable {
         try withExtendedLifetime(self) { try ServiceAccountKey(file: path) }
     }
 
+    /// Is replaced by another file, as by whoever replaces a key.
+    func become(_ other: KeyFile) throws { try #require(rename(other.path, path) == 0) }
+
     private static func makeKey() throws -> String {
         let context = try #require(EVP_PKEY_CTX_new_from_name(nil, "RSA", nil))
         defer { EVP_PKEY_CTX_free(context) }

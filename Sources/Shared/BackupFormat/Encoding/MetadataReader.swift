@@ -86,7 +86,7 @@ private enum LevelKey: String, CaseIterable {
 
 extension BackupInfo {
     /// Bytes of a whole backup, at most: 64 PiB. Whoever adds some of its sizes up needs not think of an overflow.
-    private static let maximumSize: Int64 = 1 << 56
+    package static let maximumSize: Int64 = 1 << 56
 
     /// - Throws: `corrupted` when the sizes are negative or add up to more than any store holds.
     fileprivate func checkSizes(_ file: String) throws(BackupError) {
@@ -140,8 +140,11 @@ extension BackupInfo {
 }
 
 extension Array {
-    /// A sum that foreign numbers cannot make overflow.
-    fileprivate func sumOfSizes(_ size: KeyPath<Element, Int64>) -> Int64 {
-        reduce(0) { $0.addingReportingOverflow($1[keyPath: size]).partialValue }
+    /// A sum that foreign numbers cannot make overflow: it ends at the largest number there is.
+    package func sumOfSizes(_ size: KeyPath<Element, Int64>) -> Int64 {
+        reduce(0) { sum, element in
+            let (next, isTooLarge) = sum.addingReportingOverflow(element[keyPath: size])
+            return isTooLarge ? .max : next
+        }
     }
 }

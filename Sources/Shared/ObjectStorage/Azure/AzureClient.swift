@@ -31,11 +31,16 @@ final class AzureClient: Sendable {
     private static let sourceLifetime: Int64 = 3600
 
     /// What one request is signed with.
-    private enum Signer {
-        case sharedKey(AzureAccountKey, now: Timestamp, clockOffset: Int64)
-        case token(Secret)
+    private struct Signer {
+        enum Method {
+            case sharedKey(AzureAccountKey, now: Timestamp, clockOffset: Int64)
+            case token(Secret)
+        }
 
-        var usesKey: Bool { if case .sharedKey = self { true } else { false } }
+        let credentials: S3Credentials
+        let method: Method
+
+        var usesKey: Bool { if case .sharedKey = method { true } else { false } }
     }
 
     let configuration: AzureConfiguration
@@ -69,8 +74,12 @@ final class AzureClient: Sendable {
             let response = try await answer(to: signedRequest(call, signer), of: call, into: pipe)
             if (200..<300).contains(response.status) { return response }
             switch judge(response, call, signer) {
-            case .askAgain where !isSecondTry && call.canBeRepeated: isSecondTry = true
-            case .askAgain(let error), .failed(let error): throw error
+            case .askAgain where !isSecondTry && call.body.canBeRepeated: isSecondTry = true
+            case .askAgain(var error):
+                // Who has the bytes may send them once more.
+                error.isRetryable = error.isRetryable || !isSecondTry
+                throw error
+            case .failed(let error): throw error
             }
         }
     }
@@ -110,7 +119,9 @@ final class AzureClient: Sendable {
 
     private func judge(_ response: HTTPResponse, _ call: AzureCall, _ signer: Signer) -> DirectRefusal {
         let refusal = AzureErrorResponse(response)
-        let isAdapted = adaptClock(to: refusal, response, signer)
+        let isAdapted =
+            adaptClock(to: refusal, response, signer)
+            || (refusal.refusesCredentials && configuration.authorization.provider.noteRefusal(of: signer.credentials))
         let mapping = AzureErrorMapping(
             server: "https://\(endpoint.description)", container: configuration.container,
             account: configuration.account, usesKey: signer.usesKey)
@@ -120,7 +131,7 @@ final class AzureClient: Sendable {
 
     /// Takes over the service's clock, when ours is why a signature was refused: 15 minutes are allowed.
     private func adaptClock(to refusal: AzureErrorResponse, _ response: HTTPResponse, _ signer: Signer) -> Bool {
-        guard case .sharedKey(_, _, let used) = signer, refusal.code == "AuthenticationFailed",
+        guard case .sharedKey(_, _, let used) = signer.method, refusal.code == "AuthenticationFailed",
             let date = response.headers["date"], let time = Timestamp(httpDate: date)
         else { return false }
         let offset = time.seconds - now().seconds
@@ -132,12 +143,15 @@ final class AzureClient: Sendable {
     // MARK: Signing
 
     private func signer() async throws -> Signer {
+        let credentials = try await configuration.authorization.provider.credentials()
         switch configuration.authorization {
-        case .sharedKey(let key):
+        case .sharedKey:
             let offset = clockOffset.withLock { $0 }
-            return .sharedKey(key, now: Timestamp(seconds: now().seconds + offset), clockOffset: offset)
-        case .tokens(let provider):
-            return .token(try await provider.credentials().sessionToken ?? Secret(""))
+            let key = try AzureAccountKey(credentials.secretAccessKey)
+            let now = Timestamp(seconds: now().seconds + offset)
+            return Signer(credentials: credentials, method: .sharedKey(key, now: now, clockOffset: offset))
+        case .tokens:
+            return Signer(credentials: credentials, method: .token(credentials.sessionToken ?? Secret("")))
         }
     }
 
@@ -148,7 +162,7 @@ final class AzureClient: Sendable {
         var headers = call.headers
         headers.append(("x-ms-version", AzureClient.version))
         if let source = call.request.source { headers += sourceFields(source, signer) }
-        switch signer {
+        switch signer.method {
         case .token(let token): headers.append(("authorization", "Bearer \(token.exposed)"))
         case .sharedKey(let key, let now, _):
             headers.append(("x-ms-date", now.httpDate))
@@ -167,7 +181,7 @@ final class AzureClient: Sendable {
     /// source as well. A SAS of a token's ("user delegation") would need one more right, over the whole account.
     private func sourceFields(_ source: ObjectReference, _ signer: Signer) -> [(name: String, value: String)] {
         let url = "\(endpoint.root)\(endpoint.path(container: source.bucket, key: source.key))"
-        switch signer {
+        switch signer.method {
         case .token(let token):
             return [("x-ms-copy-source", url), ("x-ms-copy-source-authorization", "Bearer \(token.exposed)")]
         case .sharedKey(let key, let now, _):
@@ -186,11 +200,5 @@ extension AzureCall {
         case .bytes(let bytes): Int64(bytes.count)
         case .pipe(_, let length): length
         }
-    }
-
-    /// False once a pipe has given bytes away.
-    fileprivate var canBeRepeated: Bool {
-        if case .pipe(let pipe, _) = body { return pipe.bytesRead == 0 }
-        return true
     }
 }

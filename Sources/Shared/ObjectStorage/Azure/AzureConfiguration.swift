@@ -40,9 +40,21 @@ package struct AzureConfiguration: Sendable {
 
 /// How a storage account is told who we are.
 package enum AzureAuthorization: Sendable {
-    case sharedKey(AzureAccountKey)
+    /// An account key: the `secretAccessKey` of what the provider gives.
+    case sharedKey(any CredentialsProvider)
     /// OAuth tokens: the `sessionToken` of what the provider gives.
     case tokens(any CredentialsProvider)
+
+    var provider: any CredentialsProvider {
+        switch self {
+        case .sharedKey(let provider), .tokens(let provider): provider
+        }
+    }
+}
+
+extension S3Credentials {
+    /// A key of a storage account as the credentials that ``AzureAuthorization/sharedKey(_:)`` asks for.
+    package init(accountKey: Secret) { self.init(accessKeyID: "", secretAccessKey: accountKey) }
 }
 
 /// One of the two keys of a storage account. Printing or dumping it shows nothing.

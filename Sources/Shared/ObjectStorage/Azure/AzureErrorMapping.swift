@@ -32,6 +32,14 @@ package struct AzureErrorResponse: Error, Sendable, Hashable {
     }
 }
 
+extension AzureErrorResponse {
+    /// Whether others might do: the key was replaced, or the token has run out.
+    var refusesCredentials: Bool {
+        status == 401
+            || ["AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"].contains(code)
+    }
+}
+
 extension BackupError {
     /// What Azure said, when this error comes from there.
     package var azureResponse: AzureErrorResponse? { cause as? AzureErrorResponse }
@@ -63,8 +71,7 @@ struct AzureErrorMapping {
             return request.purpose == .write
                 ? BackupError(.alreadyExists, "\(what(request)) is there, or was changed by somebody else")
                 : BackupError(.notFound, "\(what(request)) has changed since it was listed")
-        case "AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation":
-            return refusedCredentials(response)
+        case _ where response.refusesCredentials: return refusedCredentials(response)
         case "AccountNotFound", "ResourceNotFound":
             return BackupError(
                 .configuration, "there is no storage account \"\(account)\" at \(server)",

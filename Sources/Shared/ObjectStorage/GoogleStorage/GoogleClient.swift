@@ -43,7 +43,22 @@ final class GoogleClient: Sendable {
     ///
     /// - Parameter pipe: where the body goes; nil to collect it.
     func send(_ call: GoogleCall, into pipe: BytePipe? = nil) async throws -> HTTPResponse {
-        let token = try await credentials.credentials().sessionToken
+        let used = try await credentials.credentials()
+        let response = try await answer(to: request(call, used), of: call, into: pipe)
+        if (200..<300).contains(response.status) { return response }
+        guard response.status == 401, credentials.noteRefusal(of: used) else { throw error(for: response, call) }
+        guard call.body.canBeRepeated else {
+            // Who has the bytes may send them once more.
+            var error = error(for: response, call)
+            error.isRetryable = true
+            throw error
+        }
+        let second = try await answer(to: request(call, try await credentials.credentials()), of: call, into: pipe)
+        guard (200..<300).contains(second.status) else { throw error(for: second, call) }
+        return second
+    }
+
+    private func request(_ call: GoogleCall, _ credentials: S3Credentials) -> HTTPRequest {
         var query: [UInt8] = []
         for (name, value) in call.query {
             query.append(query.isEmpty ? UInt8(ascii: "?") : UInt8(ascii: "&"))
@@ -54,12 +69,10 @@ final class GoogleClient: Sendable {
         var request = HTTPRequest(
             call.method, configuration.server + call.path + String(decoding: query, as: UTF8.self),
             headers: call.headers, body: call.body)
-        if let token { request.headers.append(("authorization", "Bearer \(token.exposed)")) }
+        if let token = credentials.sessionToken { request.headers.append(("authorization", "Bearer \(token.exposed)")) }
         request.tls = configuration.tls
         request.stallTimeout = configuration.stallTimeout
-        let response = try await answer(to: request, of: call, into: pipe)
-        guard (200..<300).contains(response.status) else { throw error(for: response, call) }
-        return response
+        return request
     }
 
     func document<Document: Decodable>(_ type: Document.Type, _ call: GoogleCall) async throws -> Document {

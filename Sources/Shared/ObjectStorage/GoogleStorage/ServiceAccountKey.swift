@@ -11,6 +11,8 @@ package struct ServiceAccountKey: Sendable {
     package let project: String
     /// Where a signed request is exchanged for a token.
     package let tokenURL: String
+    /// Where it was read.
+    let file: String
     private let keyID: String
     private let privateKey: Secret
 
@@ -27,6 +29,7 @@ package struct ServiceAccountKey: Sendable {
     ///
     /// - Throws: ``BackupError/Code/configuration``, without a word of what is in the file but its type.
     package init(file path: String) throws(BackupError) {
+        self.file = path
         let file = "the credentials file \"\(path.escapingControlCharacters)\""
         let bytes = try ServiceAccountKey.contents(of: path, file)
         guard let content = try? JSONDecoder().decode(File.self, from: Data(bytes)) else {

@@ -75,7 +75,7 @@ final class S3Client: Sendable {
             let response = try await answer(to: request, of: call, into: pipe)
             if (200..<300).contains(response.status) { return response }
             switch judge(response, call, signer) {
-            case .askAgain where !isSecondTry && call.canBeRepeated: isSecondTry = true
+            case .askAgain where !isSecondTry && call.body.canBeRepeated: isSecondTry = true
             case .askAgain(var error):
                 // Who has the bytes may send them once more.
                 error.isRetryable = error.isRetryable || !isSecondTry
@@ -248,12 +248,6 @@ extension S3Call {
         case .bytes(let bytes) where bytes.count <= S3Call.largestHashedBody: Digests.sha256(bytes).hexadecimal
         case .bytes, .pipe: SignableRequest.unsignedPayload
         }
-    }
-
-    /// False once a pipe has given bytes away.
-    fileprivate var canBeRepeated: Bool {
-        if case .pipe(let pipe, _) = body { return pipe.bytesRead == 0 }
-        return true
     }
 }
 
