@@ -42,11 +42,8 @@ struct SegmentLogLister: Sendable {
         var found = Dictionary(
             segments.map { ($0.id, SegmentBackup($0, collectionID: collectionID)) },
             uniquingKeysWith: { first, _ in first })
-        let inserts: [LogKind] = partitionID == SegmentBackup.allPartitions ? [] : [.insert]
-        let kinds = inserts + [.delta, .delta]
         var size: Int64 = 0
-        for (turn, kind) in kinds.enumerated() {
-            let isSecond = turn == kinds.count - 1
+        func list(_ kind: LogKind, passesOver isKnown: (SourceKey) -> Bool = { _ in false }) async throws {
             let prefix = paths.partitionPrefix(kind, collectionID: collectionID, partitionID: partitionID)
             try await store.forEachPage(prefix: prefix) { page in
                 for object in page.objects where !object.key.hasSuffix("/") {
@@ -58,16 +55,30 @@ struct SegmentLogLister: Sendable {
                         throw BackupError(.corrupted, "\(what) cannot have \(object.size) bytes")
                     }
                     size += object.size
-                    if isSecond, found[key.segmentID]?.hasDeletions(key.logID) == true { continue }
-                    found[key.segmentID]?.add(key, size: object.size)
+                    if !isKnown(key) { found[key.segmentID]?.add(key, size: object.size) }
                 }
             }
         }
+        if partitionID != SegmentBackup.allPartitions { try await list(.insert) }
+        var listings = 0
+        repeat {
+            let known = found
+            try await list(.delta) { known[$0.segmentID]?.hasDeletions($0.logID) == true }
+            listings += 1
+        } while listings < 2 || (listings < Self.maximumListings && segments.contains { lacksDeletions($0, found) })
         return try segments.compactMap { segment in
             guard var logs = found[segment.id] else { return nil }
             logs.finish(level: segment.level)
             return try logs.checked(requiredFields: requiredFields) ? logs : nil
         }
+    }
+
+    /// How often deletions are listed, at most.
+    private static let maximumListings = 4
+
+    /// A segment of level 0 has deletions, or it would not have been written.
+    private func lacksDeletions(_ segment: Milvus.PersistentSegment, _ found: [Int64: SegmentBackup]) -> Bool {
+        segment.level == .l0 && found[segment.id]?.deltaLogs.isEmpty == true
     }
 }
 

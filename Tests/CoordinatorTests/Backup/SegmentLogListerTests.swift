@@ -72,6 +72,17 @@ import Testing
         #expect(logs == [Binlog(logID: 73, size: 5), Binlog(logID: 74, size: 2)])
     }
 
+    /// Such a segment is written because of its deletions. One that shows none to the end has lost them to a compaction.
+    @Test(arguments: [3, 4, 5]) func aSegmentOfDeletionsThatShowsNone(shownBy number: Int) async throws {
+        let path = "delta_log/1/-1/1001/73"
+        store.faults.before = { [store] call in
+            guard call.operation == .list, store.counts.count(.list, key: call.key) >= number else { return }
+            store.set("files/\(path)", [1, 2])
+        }
+        let found = try await logs([segment(1001, partition: -1, level: .l0)])
+        #expect(found.map(\.size) == [number < 5 ? 2 : 0] && store.counts.count(.list) == min(number, 4))
+    }
+
     @Test func aPartitionThatDoesNotShowAFieldIsListedAgain() async throws {
         put("insert_log/1/10/1001/100/72", 40)
         put("insert_log/1/11/1002/100/82", 40)
