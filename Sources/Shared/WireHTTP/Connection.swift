@@ -31,8 +31,8 @@ final class Connection {
         case closed
     }
 
-    /// Half of what a pipe holds: the other half may come while the first one goes on.
-    private static let largestLowWater = LentPipe.size / 2
+    /// Three quarters of what a pipe holds: more may come before the loop is awake.
+    private static let largestLowWater = LentPipe.size / 4 * 3
 
     let peer: Peer
     let id: UInt64

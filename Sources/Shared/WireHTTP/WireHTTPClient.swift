@@ -103,7 +103,7 @@ package final class WireHTTPClient: HTTPRelay {
         bytes: Int64, _ work: (CheckedContinuation<Answer, any Error>) -> Submission.Work
     ) async throws -> Answer {
         let id = CallID()
-        let (loop, load) = choice.enter(bytes: bytes)
+        let (loop, load) = choice.enter(bytes: bytes) { mailboxes[$0].isBusy }
         defer { choice.leave(loop, load: load) }
         let mailbox = mailboxes[loop]
         return try await withTaskCancellationHandler {

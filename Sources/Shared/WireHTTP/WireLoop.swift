@@ -36,10 +36,13 @@ final class WireLoop {
     private var calls: [CallID: any LoopCall] = [:]
     private var later: [any LoopCall] = []
     private var nextCheck = ContinuousClock.now
+    private var load = ThreadLoad()
     private var isStopped = false
 
     /// How often time limits are looked at.
     private static let checkInterval = Duration.milliseconds(250)
+    /// The share of a processor from which on others are given the next calls.
+    private static let busyShare = 0.6
 
     /// - Throws: ``BackupError/Code/internalError`` when the process has no file descriptors left.
     init(_ mailbox: WireMailbox, _ contexts: TLSContexts, connectionsPerPeer: Int) throws(BackupError) {
@@ -119,6 +122,7 @@ final class WireLoop {
         let now = ContinuousClock.now
         guard now >= nextCheck else { return }
         nextCheck = now + WireLoop.checkInterval
+        mailbox.isBusy = load.measure(at: now) > WireLoop.busyShare
         for call in Array(calls.values) { call.check(at: now) }
         pool.closeIdle(at: now)
     }
@@ -134,7 +138,10 @@ final class WireLoop {
     // MARK: For calls and the pool
 
     /// The call has answered, and is forgotten.
-    func ended(_ call: any LoopCall) { calls[call.id] = nil }
+    func ended(_ call: any LoopCall) {
+        calls[call.id] = nil
+        if calls.isEmpty { mailbox.isBusy = false }
+    }
 
     /// Lets others have their turn.
     func goOnLater(_ call: any LoopCall) { later.append(call) }
@@ -155,5 +162,19 @@ final class WireLoop {
     func close(_ connection: Connection) {
         connections[connection.id] = nil
         connection.close()
+    }
+}
+
+/// How much of a processor the calling thread has had.
+private struct ThreadLoad {
+    private var last = (time: ContinuousClock.now, used: Duration.zero)
+
+    /// The share since the last call.
+    mutating func measure(at now: ContinuousClock.Instant) -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        let used = Duration.seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+        defer { last = (now, used) }
+        return now > last.time ? (used - last.used) / (now - last.time) : 0
     }
 }

@@ -50,6 +50,13 @@ final class WireMailbox: Sendable {
     /// Readable when there is a command for a sleeping loop.
     let wakeDescriptor: Int32
     private let state = Mutex(State())
+    private let busy = Atomic(false)
+
+    /// Whether the loop has needed its thread for most of the time lately.
+    var isBusy: Bool {
+        get { busy.load(ordering: .relaxed) }
+        set { busy.store(newValue, ordering: .relaxed) }
+    }
 
     /// - Throws: ``BackupError/Code/internalError`` when the process has no file descriptors left.
     init() throws(BackupError) {
