@@ -26,7 +26,8 @@ from .testbed import Testbed
 
 HEADING = "More agents"
 DATABASE = "scale"
-STREAMS = 8  # Objects in flight for each agent.
+STREAMS = 16  # Objects in flight for each agent.
+SHARD = 2  # MiB; an agent holds two of them.
 MIB = 1 << 20
 AGENTS = [1, 2, 4, 8]
 
@@ -112,7 +113,7 @@ class Scale:
         values = configuration(self.milvus, self.store, self.target.name, log="")
         values["log"]["level"] = "warn"
         values["transfer"] = {"mode": "streaming", **transfer}
-        values["backup"]["shard"]["maxSizeMiB"] = 1
+        values["backup"]["shard"]["maxSizeMiB"] = SHARD
         directory = self.directory / name
         installation = Installation(write_configuration(directory / "coordinator.yaml", values), directory)
         for storage, forwarder in zip([values["milvus"]["storage"], values["backup"]["storage"]], self.forwarders, strict=True):
@@ -161,7 +162,7 @@ def page(runs, large, rate, sizes, object_size):
         f"a network namespace whose wire lets {rate / 1e6:.0f} Mbit/s pass in each direction. Coordinator, agents, stores and Milvus",
         "are the real ones; throughput is that of the phase \"copy\" of `create`. Ratios are of one run.", "",
         f"{machine()} Data: {sizes['small'] // MIB} MiB in objects of {object_size // 1024} KiB, {STREAMS} in flight for each",
-        "agent, shards of 1 MiB.", "",
+        f"agent, shards of {SHARD} MiB.", "",
         "| agents | seconds | MiB/s | of the wires | times one agent |", "|---|---|---|---|---|",
     ]  # fmt: skip
     for run in runs:
@@ -183,10 +184,10 @@ def page(runs, large, rate, sizes, object_size):
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench-scale", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--mbit", type=int, default=32, help="what each wire lets pass, in Mbit/s (32)")
+    parser.add_argument("--mbit", type=int, default=48, help="what each wire lets pass, in Mbit/s (48)")
     parser.add_argument("--mib", type=int, default=480, help="small objects, all together, in MiB (480)")
     parser.add_argument("--object-kib", type=int, default=256, help="size of a small object (256)")
-    parser.add_argument("--large-mib", type=int, default=256, help="size of the large object (256)")
+    parser.add_argument("--large-mib", type=int, default=1024, help="size of the large object (1024)")
     parser.add_argument("--part-mib", type=int, default=8, help="size of the parts of the large object (8)")
     parser.add_argument("--large", action=argparse.BooleanOptionalAction, default=True, help="measure the large object, too")
     parser.add_argument("--runs", type=int, default=1, help="runs of everything, of which the medians count (1)")

@@ -21,6 +21,9 @@ final class RelayCall: LoopCall, ExchangeOwner {
 
     /// Bytes that one relay moves before others have their turn.
     private static let turn: Int64 = 2 << 20
+    /// Seconds that bytes may wait for more to come, and be passed on together.
+    private static let stepTime = 0.1
+    private static let smallestStep: Int64 = 16 * 1024
     /// Bytes of a refusal that are kept.
     private static let refusalLimit = 64 * 1024
     /// Larger bodies do not come along with the head of the answer: their place is in a pipe.
@@ -35,6 +38,7 @@ final class RelayCall: LoopCall, ExchangeOwner {
     private var source: Exchange?
     private var destination: Exchange?
     private var sourceAnswer: HTTPResponse?
+    private var passingSince = ContinuousClock.now
     private var path = RelayPath.unseen
     private var buffer: LentBuffer?
     private var pipe: LentPipe?
@@ -121,6 +125,7 @@ final class RelayCall: LoopCall, ExchangeOwner {
             }
             let request = try WireRequest(relay.destination, length: length)
             sourceAnswer = head
+            passingSince = .now
             received(buffer?.count ?? 0)
             phase = .passing
             let exchange = Exchange(request, loop, self, isUrgent: true, wantsNewConnection: isSecondTry)
@@ -219,12 +224,22 @@ final class RelayCall: LoopCall, ExchangeOwner {
             guard source.isReadable else {
                 giveBufferBack()
                 givePipeBack()
-                if relay.length > RelayCall.smallBody { source.connection?.setLowWater(left.toReceive) }
+                if relay.length > RelayCall.smallBody { source.connection?.setLowWater(nextStep()) }
                 return false
             }
             guard mayTake() else { return false }
             if isThroughKernel { try fillPipe(source) } else { try fillBuffer(source) }
         }
+    }
+
+    /// Bytes worth waking up for: on a fast wire many, for the fewer steps, on a slow one few, so that both sides are at work.
+    private func nextStep() -> Int64 {
+        let received = Double(relay.length - left.toReceive)
+        let elapsed = max((ContinuousClock.now - passingSince).seconds, 0.001)
+        let step = Int64(received / elapsed * RelayCall.stepTime)
+        // Rounded, so that the socket is told seldom.
+        let rounded = Int64(1) << (Int64.bitWidth - 1 - max(step, RelayCall.smallestStep).leadingZeroBitCount)
+        return min(left.toReceive, rounded)
     }
 
     /// Whether more bytes may be taken from the source; when not, the throttle calls.
