@@ -4,7 +4,7 @@ SWIFT_BUILD := swift build -c release --static-swift-stdlib
 SOURCES := Package.swift Sources Tests
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo bench bench-plan bench-scale chaos test test-unit test-integration test-long fuzz sanitize lint format install clean
+.PHONY: help bootstrap build demo bench bench-plan bench-scale bench-restore chaos test test-unit test-integration test-long fuzz sanitize lint format install clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench-plan: build ## Measure what planning up to a million objects costs the coo
 
 bench-scale: build ## Measure what more agents bring, each behind a wire of its own, and write it into docs/benchmarks.md
 	@scripts/bench-scale
+
+bench-restore: build ## Measure how long a restore takes, and write it into docs/benchmarks.md
+	@scripts/bench-restore
 
 SEED ?=
 MINUTES ?= 10

@@ -67,6 +67,21 @@ struct StoreFactoryTests {
         #expect(signatures.count == 2 && signatures[0] != signatures[1])
     }
 
+    /// A file that is being written is no reason to give up the key there is.
+    @Test(arguments: [
+        StorageAuthentication.sharedKey(accountKey: Secret("not base 64!")),
+        .staticKeys(accessKeyID: "other", secretAccessKey: Secret("dHdv"), sessionToken: Secret("")),
+    ])
+    func aKeyThatIsNoneLeavesTheOldOne(found: StorageAuthentication) async throws {
+        let client = RecordingClient(statuses: [401, 401, 404])
+        var settings = settings(.azure)
+        settings.accountName = "account"
+        settings.authentication = .sharedKey(accountKey: Secret("b25l"))
+        let store = try StoreFactory(http: client, retryPolicy: nil).makeStore(settings) { found }
+        await #expect(throws: BackupError.self) { _ = try await store.head("a") }
+        #expect(try await store.head("a") == nil)
+    }
+
     private func headURL(_ settings: StorageSettings) async throws -> String? {
         let client = RecordingClient()
         _ = try await StoreFactory(http: client).makeStore(settings).head("a/b")

@@ -62,6 +62,7 @@ struct SegmentLogLister: Sendable {
         if partitionID != SegmentBackup.allPartitions { try await list(.insert) }
         var listings = 0
         repeat {
+            if listings > 1 { try await Task.sleep(for: retry.initialDelay) }
             let known = found
             try await list(.delta) { known[$0.segmentID]?.hasDeletions($0.logID) == true }
             listings += 1
@@ -78,7 +79,10 @@ struct SegmentLogLister: Sendable {
 
     /// A segment of level 0 has deletions, or it would not have been written.
     private func lacksDeletions(_ segment: Milvus.PersistentSegment, _ found: [Int64: SegmentBackup]) -> Bool {
-        segment.level == .l0 && found[segment.id]?.deltaLogs.isEmpty == true
+        // Servers before 2.4.7 do not tell levels.
+        let isL0 =
+            segment.level == .l0 || (segment.level == .legacy && segment.partitionID == SegmentBackup.allPartitions)
+        return isL0 && found[segment.id]?.deltaLogs.isEmpty == true
     }
 }
 

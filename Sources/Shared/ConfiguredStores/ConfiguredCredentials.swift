@@ -7,29 +7,32 @@ struct ConfiguredCredentials: CredentialsSource {
     let name = "the configuration"
     private let first: S3Credentials
     private let lookup: StoreFactory.AuthenticationLookup
+    private let read: Reader
     private let logger: Logger
 
-    init(current: S3Credentials, lookup: @escaping StoreFactory.AuthenticationLookup, logger: Logger) {
+    /// Understands an authentication; nil for one that is none of the store's.
+    typealias Reader = @Sendable (StorageAuthentication) throws(BackupError) -> S3Credentials?
+
+    init(
+        current: S3Credentials, lookup: @escaping StoreFactory.AuthenticationLookup, read: @escaping Reader,
+        logger: Logger
+    ) {
         first = current
         self.lookup = lookup
+        self.read = read
         self.logger = logger
     }
 
     func fetch() async throws -> TemporaryCredentials? {
-        let authentication: StorageAuthentication
+        let keys: S3Credentials?
         do {
-            authentication = try await onDedicatedThread { try lookup() }
+            keys = try read(try await onDedicatedThread { try lookup() })
         } catch {
             let reason = BackupError(wrapping: error)
             logger.warn("the configuration cannot be read again, for another access key: \(reason)")
             throw reason
         }
-        let keys: S3Credentials
-        switch authentication {
-        case .staticKeys(let id, let secret, let token): keys = S3Credentials(id, secret, token)
-        case .sharedKey(let key): keys = S3Credentials(accountKey: key)
-        case .iam, .defaultChain, .serviceAccount, .none: return nil
-        }
+        guard let keys else { return nil }
         if keys != first { logger.info("the store refuses the access key; taking the one the configuration has now") }
         return TemporaryCredentials(keys)
     }

@@ -103,8 +103,15 @@ package struct StoreFactory: Sendable {
         switch settings.authentication {
         case .sharedKey(let key):
             // A key that is none is said now and not by the first request.
-            _ = try AzureAccountKey(key)
-            authorization = .sharedKey(configured(S3Credentials(accountKey: key), lookup))
+            @Sendable func credentials(_ key: Secret) throws(BackupError) -> S3Credentials {
+                _ = try AzureAccountKey(key)
+                return S3Credentials(accountKey: key)
+            }
+            authorization = .sharedKey(
+                configured(try credentials(key), lookup) { (found) throws(BackupError) in
+                    guard case .sharedKey(let key) = found else { return nil }
+                    return try credentials(key)
+                })
         case .defaultChain: authorization = .tokens(azureTokens(http: http, environment: environment))
         case .staticKeys, .iam, .serviceAccount, .none:
             throw BackupError(
@@ -125,7 +132,12 @@ package struct StoreFactory: Sendable {
     ) throws(BackupError) -> any CredentialsProvider {
         switch authentication {
         case .staticKeys(let accessKeyID, let secretAccessKey, let sessionToken):
-            return configured(S3Credentials(accessKeyID, secretAccessKey, sessionToken), lookup)
+            return configured(S3Credentials(accessKeyID, secretAccessKey, sessionToken), lookup) { found in
+                guard case .staticKeys(let accessKeyID, let secretAccessKey, let sessionToken) = found else {
+                    return nil
+                }
+                return S3Credentials(accessKeyID, secretAccessKey, sessionToken)
+            }
         case .iam(let endpoint): return try chain(.iam, endpoint, provider, region)
         case .defaultChain: return try chain(.defaultChain, "", provider, region)
         case .sharedKey: throw unsupported(.sharedKey)
@@ -136,11 +148,11 @@ package struct StoreFactory: Sendable {
 
     /// A key in the configuration, which is read again when the store refuses it.
     private func configured(
-        _ credentials: S3Credentials, _ lookup: AuthenticationLookup?
+        _ credentials: S3Credentials, _ lookup: AuthenticationLookup?, _ read: @escaping ConfiguredCredentials.Reader
     ) -> any CredentialsProvider {
         guard let lookup else { return StaticCredentials(credentials) }
         return CredentialsChain(
-            [ConfiguredCredentials(current: credentials, lookup: lookup, logger: logger)],
+            [ConfiguredCredentials(current: credentials, lookup: lookup, read: read, logger: logger)],
             current: TemporaryCredentials(credentials))
     }
 

@@ -62,7 +62,7 @@ package struct WorkerState: Sendable {
 
         mutating func succeeded(_ result: TaskResult, fallback reason: String?) {
             results.append(result)
-            bytes += tasks[result.index].bytes
+            bytes &+= tasks[result.index].bytes
             objects += tasks[result.index].objects
             fallback = fallback ?? reason
         }
@@ -136,7 +136,7 @@ package struct WorkerState: Sendable {
         shards[id.lease]?.succeeded(result, fallback: fallback)
         let task = shards[id.lease]?.tasks[id.index]
         totals.objects += task?.objects ?? 0
-        totals.bytes += task?.bytes ?? 0
+        totals.bytes &+= task?.bytes ?? 0
         return followUp(settle(id.lease))
     }
 

@@ -377,7 +377,7 @@ package struct ShardScheduler: Sendable {
     private mutating func endLease(of shard: Int, by agent: AgentID) {
         changeLease(of: shard, by: agent) { $0 = nil }
         let bytes = entries[shard]?.amount.bytes ?? 0
-        roster.update(agent) { if $0.leases.removeValue(forKey: shard) != nil { $0.heldBytes -= bytes } }
+        roster.update(agent) { if $0.leases.removeValue(forKey: shard) != nil { $0.heldBytes &-= bytes } }
     }
 
     /// Puts a shard back that nobody holds any more, away from the agents where it failed.
@@ -420,7 +420,7 @@ package struct ShardScheduler: Sendable {
         guard let agent = roster[agent], !agent.leases.isEmpty else { return true }
         let left = total.planned - total.done
         let share = policy.share(of: left.bytes, agents: roster.availableCount)
-        return agent.heldBytes + left.bytes / Int64(max(1, left.shards)) <= share
+        return agent.heldBytes &+ left.bytes / Int64(max(1, left.shards)) <= share
     }
 
     mutating func lease(_ shard: Int, to agent: AgentID, _ now: ContinuousClock.Instant) -> Handout? {
@@ -438,7 +438,7 @@ package struct ShardScheduler: Sendable {
         roster.update(agent) { agent in
             agent.wish -= 1
             agent.leases[shard] = epoch
-            agent.heldBytes += entry.amount.bytes
+            agent.heldBytes &+= entry.amount.bytes
             agent.inFlight += done
         }
         return Handout(

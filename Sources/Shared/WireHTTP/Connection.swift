@@ -34,6 +34,9 @@ final class Connection {
     /// Three quarters of what a pipe holds: more may come before the loop is awake.
     private static let largestLowWater = LentPipe.size / 4 * 3
 
+    /// Of TLS: 16 KiB of data and what goes around them, rounded up.
+    private static let largestRecord: Int64 = 17 * 1024
+
     let peer: Peer
     let id: UInt64
     private(set) var descriptor: Int32
@@ -176,7 +179,9 @@ final class Connection {
 
     /// Lets the loop sleep until so many bytes are there at once: fewer and larger steps.
     func setLowWater(_ bytes: Int64) {
-        let wanted = Int(max(1, min(bytes, Int64(Connection.largestLowWater))))
+        // Of what is to come over TLS, up to a record may have come.
+        let certain = isPlain ? bytes : bytes - Connection.largestRecord
+        let wanted = Int(max(1, min(certain, Int64(Connection.largestLowWater))))
         guard wanted != lowWater else { return }
         lowWater = wanted
         var value = Int32(wanted)

@@ -122,7 +122,8 @@ final class WireLoop {
         let now = ContinuousClock.now
         guard now >= nextCheck else { return }
         nextCheck = now + WireLoop.checkInterval
-        mailbox.isBusy = load.measure(at: now) > WireLoop.busyShare
+        let share = load.measure(at: now)
+        mailbox.isBusy = !calls.isEmpty && share > WireLoop.busyShare
         for call in Array(calls.values) { call.check(at: now) }
         pool.closeIdle(at: now)
     }
@@ -167,14 +168,15 @@ final class WireLoop {
 
 /// How much of a processor the calling thread has had.
 private struct ThreadLoad {
-    private var last = (time: ContinuousClock.now, used: Duration.zero)
+    private var last: (time: ContinuousClock.Instant, used: Duration)?
 
-    /// The share since the last call.
+    /// The share since the last call; 0 at first.
     mutating func measure(at now: ContinuousClock.Instant) -> Double {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         let used = Duration.seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
         defer { last = (now, used) }
-        return now > last.time ? (used - last.used) / (now - last.time) : 0
+        guard let last, now > last.time else { return 0 }
+        return (used - last.used) / (now - last.time)
     }
 }

@@ -35,7 +35,7 @@ package struct AzureErrorResponse: Error, Sendable, Hashable {
 extension AzureErrorResponse {
     /// Whether others might do: the key was replaced, or the token has run out.
     var refusesCredentials: Bool {
-        status == 401
+        (status == 401 && code != "CannotVerifyCopySource")
             || ["AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"].contains(code)
     }
 }
@@ -71,7 +71,7 @@ struct AzureErrorMapping {
             return request.purpose == .write
                 ? BackupError(.alreadyExists, "\(what(request)) is there, or was changed by somebody else")
                 : BackupError(.notFound, "\(what(request)) has changed since it was listed")
-        case _ where response.refusesCredentials: return refusedCredentials(response)
+        case _ where response.refusesCredentials && !response.code.isEmpty: return refusedCredentials(response)
         case "AccountNotFound", "ResourceNotFound":
             return BackupError(
                 .configuration, "there is no storage account \"\(account)\" at \(server)",
