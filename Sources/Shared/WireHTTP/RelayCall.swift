@@ -26,7 +26,7 @@ final class RelayCall: LoopCall, ExchangeOwner {
     private static let smallestStep: Int64 = 16 * 1024
     /// Seconds after which the speed of a wire is known, and the step until then.
     private static let measuringTime = 0.005
-    private static let firstStep: Int64 = 64 * 1024
+    private static let firstStep: Int64 = 128 * 1024
     /// Bytes of a refusal that are kept.
     private static let refusalLimit = 64 * 1024
     /// Larger bodies do not come along with the head of the answer: their place is in a pipe.
