@@ -21,12 +21,6 @@ final class RelayCall: LoopCall, ExchangeOwner {
 
     /// Bytes that one relay moves before others have their turn.
     private static let turn: Int64 = 2 << 20
-    /// Seconds that bytes may wait for more to come, and be passed on together.
-    private static let stepTime = 0.1
-    private static let smallestStep: Int64 = 16 * 1024
-    /// Seconds after which the speed of a wire is known, and the step until then.
-    private static let measuringTime = 0.005
-    private static let firstStep: Int64 = 128 * 1024
     /// Bytes of a refusal that are kept.
     private static let refusalLimit = 64 * 1024
     /// Larger bodies do not come along with the head of the answer: their place is in a pipe.
@@ -41,8 +35,7 @@ final class RelayCall: LoopCall, ExchangeOwner {
     private var source: Exchange?
     private var destination: Exchange?
     private var sourceAnswer: HTTPResponse?
-    /// When the body began to come, and what was still to come then.
-    private var passing = (since: ContinuousClock.now, left: Int64(0))
+    private var step = StepSize(left: 0, now: .now)
     private var path = RelayPath.unseen
     private var buffer: LentBuffer?
     private var pipe: LentPipe?
@@ -130,7 +123,7 @@ final class RelayCall: LoopCall, ExchangeOwner {
             let request = try WireRequest(relay.destination, length: length)
             sourceAnswer = head
             received(buffer?.count ?? 0)
-            passing = (.now, left.toReceive)
+            step = StepSize(left: left.toReceive, now: .now)
             phase = .passing
             let exchange = Exchange(request, loop, self, isUrgent: true, wantsNewConnection: isSecondTry)
             destination = exchange
@@ -228,22 +221,14 @@ final class RelayCall: LoopCall, ExchangeOwner {
             guard source.isReadable else {
                 giveBufferBack()
                 givePipeBack()
-                if relay.length > RelayCall.smallBody { source.connection?.setLowWater(nextStep()) }
+                if relay.length > RelayCall.smallBody {
+                    source.connection?.setLowWater(step.next(left: left.toReceive, now: .now))
+                }
                 return false
             }
             guard mayTake() else { return false }
             if isThroughKernel { try fillPipe(source) } else { try fillBuffer(source) }
         }
-    }
-
-    /// Bytes worth waking up for: on a fast wire many, for the fewer steps, on a slow one few, so that both sides are at work.
-    private func nextStep() -> Int64 {
-        let elapsed = (ContinuousClock.now - passing.since).seconds
-        guard elapsed > RelayCall.measuringTime else { return min(left.toReceive, RelayCall.firstStep) }
-        let step = Int64(Double(passing.left - left.toReceive) / elapsed * RelayCall.stepTime)
-        // Rounded, so that the socket is told seldom.
-        let rounded = Int64(1) << (Int64.bitWidth - 1 - max(step, RelayCall.smallestStep).leadingZeroBitCount)
-        return min(left.toReceive, rounded)
     }
 
     /// Whether more bytes may be taken from the source; when not, the throttle calls.
