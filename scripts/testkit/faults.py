@@ -80,6 +80,7 @@ class FaultyStore:
         self.rejecting = False  # Every request is answered by 403 ExpiredToken.
         self._matching = re.compile(matching)
         self._asked = collections.Counter()
+        self._stale = set()  # Listings of which the last answer was stale.
         self._random = random.Random(seed)  # For what need not be the same each time.
         self._target = ("127.0.0.1", service.port)
         self._loop = asyncio.new_event_loop()
@@ -287,11 +288,19 @@ class FaultyStore:
             return None
         number = self._asked[line]
         self._asked[line] += 1
+        was_stale = line in self._stale
+        self._stale.discard(line)
         dice = random.Random(f"{self.seed} {number} {line}")
         if dice.random() >= self.rate:
             return None
         able = [fault for fault in self.faults if fits(fault, method, path)]
-        return dice.choice(able) if able else None
+        fault = dice.choice(able) if able else None
+        # That a store lags is noticed by asking again. Who tells the same untruth twice in a row is believed by anybody.
+        if fault == "stale_listing":
+            if was_stale:
+                return None
+            self._stale.add(line)
+        return fault
 
     def _count(self, fault):
         self.counts[fault] += 1
