@@ -6,19 +6,29 @@ import Testing
 @testable import HTTPServer
 
 /// Runs `body` with a server on a free port of the loopback address, and stops it.
-func withServer(
+func withServer<Result>(
     _ change: (inout HTTPServer.Configuration) -> Void = { _ in }, logger: Logger = .silent,
     handler: @escaping HTTPServer.Handler = { .text("hello \($0.path)") },
-    _ body: (HTTPServer) async throws -> Void
-) async throws {
+    _ body: (HTTPServer) async throws -> Result
+) async throws -> Result {
     let server = try await serve(change, logger: logger, handler: handler)
     do {
-        try await body(server)
+        let result = try await body(server)
+        await server.shutDown()
+        return result
     } catch {
         await server.shutDown()
         throw error
     }
-    await server.shutDown()
+}
+
+/// A test of a time limit: it must hold with one of these. What a busy machine is too slow for it can do with a longer limit;
+/// a server that is wrong fails with all of them.
+func withPatience(
+    _ holds: (Duration) async throws -> Bool, sourceLocation: SourceLocation = #_sourceLocation
+) async throws {
+    for seconds in [1, 4, 16, 48] where try await holds(.seconds(seconds)) { return }
+    Issue.record("it holds with no time limit", sourceLocation: sourceLocation)
 }
 
 func serve(
@@ -45,9 +55,9 @@ extension HTTPServer {
     }
 }
 
-/// Waits until `condition` holds; false when it does not within a minute.
-func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
-    for _ in 0..<6000 {
+/// Waits until `condition` holds; false when it does not within a minute, or within the time given.
+func eventually(for limit: Duration = .seconds(60), _ condition: () async throws -> Bool) async rethrows -> Bool {
+    for _ in 0..<Int(limit / .milliseconds(10)) {
         if try await condition() { return true }
         try? await Task.sleep(for: .milliseconds(10))
     }
