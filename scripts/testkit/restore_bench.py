@@ -4,99 +4,70 @@ Milvus uses, and in another one. Everything is real, and most of the time is Mil
 
 import argparse
 import contextlib
-import json
 import shutil
 import statistics
 import sys
 
-import numpy
-from pymilvus import CollectionSchema, DataType
-
-from . import data
+from . import original, vectors
 from .layout import REPOSITORY, Layout
 from .objects import Bucket
 from .pages import machine, write_section
-from .programs import BINARIES, Installation, configuration, write_configuration
-from .server_connection import Connection
+from .programs import BINARIES
 from .testbed import Testbed
 
 HEADING = "Restores"
-DATABASE, NAME = "restores", "bench"
-SEGMENTS, ROWS, DIMENSION, BATCH = 4, 28_000, 768, 2000
-# Of milvus-backup 0.5.9 with as much data, by the project's notes; it was not run beside this.
-PEER = {"same": 15, "other": 24}
+NAME = "bench"
+OURS, ORIGINAL = "milvus-backup", "the original"
+# Of milvus-backup 0.5.9 with as much data, by the project's notes: for when it is not there to run beside ours.
+KNOWN = {"same": 15, "other": 24}
 
 
-def fill(milvus):
-    """A collection of vectors, flushed into a segment after each quarter."""
-    generator = numpy.random.default_rng(1)
-    with Connection(milvus.address, DATABASE, create_database=True) as connection:
-        connection.drop("vectors")
-        fields = [
-            data.field("id", DataType.INT64, is_primary=True), data.field("vector", DataType.FLOAT_VECTOR, dim=DIMENSION)
-        ]  # fmt: skip
-        collection = connection.create("vectors", CollectionSchema(fields))
-        for segment in range(SEGMENTS):
-            for ids in data.batches(segment * ROWS, (segment + 1) * ROWS, BATCH):
-                collection.insert([list(ids), generator.random((len(ids), DIMENSION), dtype=numpy.float32)])
-            collection.flush()
-
-
-def drop(milvus):
-    with Connection(milvus.address) as whole:
-        if DATABASE in whole.databases():
-            with Connection(milvus.address, DATABASE) as connection:
-                connection.drop_database()
-
-
-def measure(layout, directory, where, runs, log):
-    """Seconds of each restore."""
+def measure(layout, directory, where, programs, runs, log):
+    """Seconds of each restore, by the program's name, and how many bytes the backup has. The programs run in turn."""
     source, target = layout.named("milvus-a"), layout.named("milvus-b")
     store = target.store if where == "same" else source.store
     bucket = Bucket(store, target.bucket if where == "same" else "bench-restore").create()
 
-    def installation(milvus):
-        values = configuration(milvus, store, bucket.name, "bench-restore")
-        values["log"]["level"] = "warn"
-        return Installation(write_configuration(directory / f"{milvus.name}-{where}.yaml", values), directory)
+    def tool(program, milvus):
+        values = original.configuration(milvus, store, bucket.name, "bench-restore")
+        return original.Tool(program, directory / f"{milvus.name}-{where}.yaml", values)
 
-    def run(milvus, *words):
-        result = installation(milvus).run(*words, timeout=600)
-        if result.code:
-            sys.exit(f"bench-restore: {result}")
-        return result
-
-    seconds = []
-    size = 0
+    seconds = {name: [] for name in programs}
     with contextlib.ExitStack() as closing:
-        closing.callback(run, source, "delete", "-n", NAME)
-        run(source, "create", "-n", NAME, "--filter", f"{DATABASE}.vectors")
-        size = sum(bucket.sizes("bench-restore/").values())
+        closing.callback(tool(programs[OURS], source).delete, NAME)
+        tool(programs[OURS], source).create(NAME)
+        sizes = bucket.sizes(f"bench-restore/{NAME}/")
+        vectors.check_backup(sizes)
         for _ in range(runs):
-            drop(target)
-            result = run(target, "restore", "-n", NAME, "--json")
-            with Connection(target.address, DATABASE) as connection:
-                rows = connection.collection("vectors").num_entities
-            if rows != SEGMENTS * ROWS:
-                sys.exit(f"bench-restore: {rows} rows instead of {SEGMENTS * ROWS}")
-            seconds.append(result.seconds)
-            log(f"{where}: {result.seconds:.1f} s {json.dumps(json.loads(result.output).get('phases'))}")
-    return seconds, size
+            for name, program in programs.items():
+                vectors.drop(target)
+                cost = tool(program, target).restore(NAME)
+                if vectors.missing(target):
+                    sys.exit(f"bench-restore: {name} has not restored {vectors.missing(target)} rows:\n{cost.output}")
+                seconds[name].append(cost.wall)
+                log(f"{where}: {name} {cost.wall:.1f} s")
+    return seconds, sum(sizes.values())
 
 
 def page(results):
     megabytes = results["other"][1] / 1e6
+    beside = ORIGINAL in results["other"][0]
+    known = "the original's figures are those known of 0.5.9 with 350 MB; it was not run beside this"
     lines = [
-        f"`make bench-restore`: {megabytes:.0f} MB in {SEGMENTS} segments into an empty Milvus, with the backup in the store that",
-        "this Milvus uses, and in another one, from which it is staged. Nearly all of the time Milvus imports. The original's",
-        "figures are those known of 0.5.9 with 350 MB; it was not run beside this.", "",
+        f"`make bench-restore`: {megabytes:.0f} MB in {vectors.SEGMENTS} segments into an empty Milvus, with the backup in the",
+        "store that this Milvus uses, and in another one, from which it is staged. Nearly all of the time Milvus imports;",
+        f"{'both programs ran in turn' if beside else known}.", "",
         f"{machine()}", "",
-        "| backup in | restored in, s (median, all) | milvus-backup 0.5.9, s |", "|---|---|---|",
+        f"| backup in | restored in, s (median, all) | {ORIGINAL if beside else 'milvus-backup 0.5.9'}, s |", "|---|---|---|",
     ]  # fmt: skip
+
+    def shown(seconds):
+        return f"{statistics.median(seconds):.1f} ({', '.join(f'{each:.1f}' for each in seconds)})"
+
     for where, words in [("same", "the same store"), ("other", "another store")]:
         seconds = results[where][0]
-        shown = ", ".join(f"{each:.1f}" for each in seconds)
-        lines.append(f"| {words} | {statistics.median(seconds):.1f} ({shown}) | {PEER[where]} |")
+        others = shown(seconds[ORIGINAL]) if beside else KNOWN[where]
+        lines.append(f"| {words} | {shown(seconds[OURS])} | {others} |")
     return "\n".join(lines)
 
 
@@ -107,6 +78,8 @@ def main():
     arguments = parser.parse_args()
     if not (BINARIES / "milvus-backup").exists():
         sys.exit(f"bench-restore: {BINARIES / 'milvus-backup'} is not there; run `make build` first")
+    peer = original.path()
+    programs = {OURS: BINARIES / "milvus-backup", **({ORIGINAL: peer} if peer else {})}
 
     def log(text):
         print(text, flush=True)
@@ -117,10 +90,12 @@ def main():
     directory = layout.directory / "bench-restore"
     try:
         testbed.up(["milvus-a", "milvus-b"])
-        fill(layout.named("milvus-a"))
-        results = {where: measure(layout, directory, where, arguments.runs, log) for where in ["same", "other"]}
+        vectors.fill(layout.named("milvus-a"))
+        results = {
+            where: measure(layout, directory, where, programs, arguments.runs, log) for where in ["same", "other"]
+        }  # fmt: skip
         for name in ["milvus-a", "milvus-b"]:
-            drop(layout.named(name))
+            vectors.drop(layout.named(name))
         shutil.rmtree(directory, ignore_errors=True)
         text = page(results)
         write_section(arguments.output, HEADING, text)
