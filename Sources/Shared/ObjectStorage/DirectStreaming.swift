@@ -43,10 +43,3 @@ package struct DirectRequest<Answer: Sendable>: Sendable {
         self.refusal = refusal
     }
 }
-
-/// What follows from a refusal.
-package enum DirectRefusal: Sendable {
-    case failed(BackupError)
-    /// The store told what was wrong with the request (its clock, its region): a new one will do better. If not, the error.
-    case askAgain(BackupError)
-}

@@ -68,19 +68,10 @@ final class AzureClient: Sendable {
     ///
     /// - Parameter pipe: where the body goes; nil to collect it.
     func send(_ call: AzureCall, into pipe: BytePipe? = nil) async throws -> HTTPResponse {
-        var isSecondTry = false
-        while true {
+        try await accepted(call.body) {
             let signer = try await signer()
             let response = try await answer(to: signedRequest(call, signer), of: call, into: pipe)
-            if (200..<300).contains(response.status) { return response }
-            switch judge(response, call, signer) {
-            case .askAgain where !isSecondTry && call.body.canBeRepeated: isSecondTry = true
-            case .askAgain(var error):
-                // Who has the bytes may send them once more.
-                error.isRetryable = error.isRetryable || !isSecondTry
-                throw error
-            case .failed(let error): throw error
-            }
+            return (response, response.isSuccess ? nil : judge(response, call, signer))
         }
     }
 

@@ -43,19 +43,16 @@ final class GoogleClient: Sendable {
     ///
     /// - Parameter pipe: where the body goes; nil to collect it.
     func send(_ call: GoogleCall, into pipe: BytePipe? = nil) async throws -> HTTPResponse {
-        let used = try await credentials.credentials()
-        let response = try await answer(to: request(call, used), of: call, into: pipe)
-        if (200..<300).contains(response.status) { return response }
-        guard response.status == 401, credentials.noteRefusal(of: used) else { throw error(for: response, call) }
-        guard call.body.canBeRepeated else {
-            // Who has the bytes may send them once more.
-            var error = error(for: response, call)
-            error.isRetryable = true
-            throw error
+        try await accepted(call.body) {
+            let used = try await credentials.credentials()
+            let response = try await answer(to: request(call, used), of: call, into: pipe)
+            return (response, response.isSuccess ? nil : judge(response, call, used))
         }
-        let second = try await answer(to: request(call, try await credentials.credentials()), of: call, into: pipe)
-        guard (200..<300).contains(second.status) else { throw error(for: second, call) }
-        return second
+    }
+
+    private func judge(_ response: HTTPResponse, _ call: GoogleCall, _ used: S3Credentials) -> DirectRefusal {
+        let error = error(for: response, call)
+        return response.status == 401 && credentials.noteRefusal(of: used) ? .askAgain(error) : .failed(error)
     }
 
     private func request(_ call: GoogleCall, _ credentials: S3Credentials) -> HTTPRequest {

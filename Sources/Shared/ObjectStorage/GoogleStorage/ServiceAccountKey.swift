@@ -66,13 +66,13 @@ package struct ServiceAccountKey: Sendable {
 
     private static func contents(of path: String, _ file: String) throws(BackupError) -> [UInt8] {
         guard let stream = fopen(path, "re") else {
-            throw BackupError(.configuration, "\(file) cannot be read: \(String(cString: strerror(errno)))")
+            throw BackupError(.configuration, "\(file) cannot be read: \(SystemError().text)")
         }
         defer { fclose(stream) }
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         let count = fread(&buffer, 1, buffer.count, stream)
         guard ferror(stream) == 0 else {
-            throw BackupError(.configuration, "\(file) cannot be read: \(String(cString: strerror(errno)))")
+            throw BackupError(.configuration, "\(file) cannot be read: \(SystemError().text)")
         }
         return Array(buffer[..<count])
     }

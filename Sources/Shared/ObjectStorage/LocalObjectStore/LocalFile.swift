@@ -77,7 +77,7 @@ final class LocalFile {
     /// What `errno` says.
     static func failure(_ verb: String, _ path: String) -> BackupError {
         let number = errno
-        let message = "cannot \(verb) \(quoted(path)): \(String(cString: strerror(number)))"
+        let message = "cannot \(verb) \(quoted(path)): \(SystemError(number).text)"
         switch number {
         case ENOENT: return missing(path)
         // A part of the path is a file: for a reader, nothing is there.

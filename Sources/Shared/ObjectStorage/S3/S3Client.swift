@@ -68,20 +68,10 @@ final class S3Client: Sendable {
     ///
     /// - Parameter pipe: where the body goes; nil to collect it.
     func send(_ call: S3Call, into pipe: BytePipe? = nil) async throws -> HTTPResponse {
-        var isSecondTry = false
-        while true {
+        try await accepted(call.body) {
             let signer = signer(for: try await configuration.credentials.credentials())
-            let request = signedRequest(call, signer)
-            let response = try await answer(to: request, of: call, into: pipe)
-            if (200..<300).contains(response.status) { return response }
-            switch judge(response, call, signer) {
-            case .askAgain where !isSecondTry && call.body.canBeRepeated: isSecondTry = true
-            case .askAgain(var error):
-                // Who has the bytes may send them once more.
-                error.isRetryable = error.isRetryable || !isSecondTry
-                throw error
-            case .failed(let error): throw error
-            }
+            let response = try await answer(to: signedRequest(call, signer), of: call, into: pipe)
+            return (response, response.isSuccess ? nil : judge(response, call, signer))
         }
     }
 

@@ -78,7 +78,7 @@ package struct AlibabaWebIdentityCredentials: CredentialsSource {
                 "\(endpoint)/?\(String(decoding: query, as: UTF8.self))", type: "application/x-www-form-urlencoded",
                 body: body))
         let data = Data(response.body)
-        guard (200..<300).contains(response.status),
+        guard response.isSuccess,
             let found = try? JSONDecoder().decode(Wrapper.self, from: data).Credentials
         else {
             let answer = try? JSONDecoder().decode(Answer.self, from: data)

@@ -77,7 +77,7 @@ package struct HuaweiCredentials: CredentialsSource {
             .exchange(
                 "\(endpoint)/v3.0/OS-AUTH/id-token/tokens", type: "application/json;charset=UTF-8",
                 headers: [("x-idp-id", provider)], body: Array(try JSONEncoder().encode(question))))
-        guard (200..<300).contains(response.status), let token = response.headers["x-subject-token"] else {
+        guard response.isSuccess, let token = response.headers["x-subject-token"] else {
             throw refusal(response.status, endpoint, Self.message(response.body))
         }
         return token
@@ -111,7 +111,7 @@ package struct HuaweiCredentials: CredentialsSource {
         let response = try await http.send(
             .exchange(
                 "\(endpoint)\(path)", type: "application/json;charset=UTF-8", headers: headers, body: body))
-        guard (200..<300).contains(response.status),
+        guard response.isSuccess,
             let found = try? JSONDecoder().decode(Answer.self, from: Data(response.body)).credential
         else { throw refusal(response.status, endpoint, Self.message(response.body)) }
         return TemporaryCredentials(

@@ -62,7 +62,7 @@ func contents(of path: String) async throws -> String? {
     try await onDedicatedThread {
         guard let file = fopen(path, "r") else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw BackupError(.configuration, "cannot read \(path): \(String(cString: strerror(errno)))")
+            throw BackupError(.configuration, "cannot read \(path): \(SystemError().text)")
         }
         defer { fclose(file) }
         var buffer = [UInt8](repeating: 0, count: 1 << 16)

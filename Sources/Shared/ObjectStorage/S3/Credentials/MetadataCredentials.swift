@@ -180,7 +180,7 @@ extension HTTPRequest {
 
 extension HTTPResponse {
     func mustBeSuccess(_ url: String) throws(BackupError) {
-        guard !(200..<300).contains(status) else { return }
+        guard !isSuccess else { return }
         throw BackupError(.remoteFailure, "HTTP \(status) from \(url)", isRetryable: status >= 500)
     }
 }

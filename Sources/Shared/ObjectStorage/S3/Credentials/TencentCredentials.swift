@@ -69,7 +69,7 @@ package struct TencentWebIdentityCredentials: CredentialsSource {
                 body: Array(try JSONEncoder().encode(question))))
         // A refusal is an answer of status 200 as well.
         let answer = try? JSONDecoder().decode(Answer.self, from: Data(response.body)).Response
-        guard (200..<300).contains(response.status), let answer, let found = answer.Credentials else {
+        guard response.isSuccess, let answer, let found = answer.Credentials else {
             throw refusal(response.status, endpoint, answer?.Error?.Message ?? answer?.Error?.Code)
         }
         return TemporaryCredentials(

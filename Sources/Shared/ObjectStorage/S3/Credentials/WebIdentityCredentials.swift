@@ -32,7 +32,7 @@ package struct WebIdentityCredentials: CredentialsSource {
         let request = HTTPRequest.exchange("\(endpoint)/", type: form, body: formBody(fields))
         let response = try await http.send(request)
         let document = try? Document(response.body)
-        guard (200..<300).contains(response.status), let document, let id = document["AccessKeyId"],
+        guard response.isSuccess, let document, let id = document["AccessKeyId"],
             let secret = document["SecretAccessKey"]
         else {
             let said = (document?["Message"] ?? document?["Code"] ?? "no credentials in the answer")
