@@ -40,7 +40,7 @@ final class RawClient: Sendable {
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         if var receiveBuffer { setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, 4) }
         guard Glibc.connect(descriptor, found.pointee.ai_addr, found.pointee.ai_addrlen) == 0 else {
-            let reason = String(cString: strerror(errno))
+            let reason = SystemError().text
             close(descriptor)
             throw BackupError(.unavailable, reason)
         }

@@ -82,7 +82,7 @@ struct CertificateDirectory {
         let error = errno
         return BackupError(
             error == EEXIST ? .alreadyExists : .configuration,
-            "cannot \(what) \(path.escapingControlCharacters): \(String(cString: strerror(error)))",
+            "cannot \(what) \(path.escapingControlCharacters): \(SystemError(error).text)",
             hint: error == EEXIST ? "nothing is replaced: move the old one away first" : nil)
     }
 }

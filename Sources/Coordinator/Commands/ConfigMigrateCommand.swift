@@ -41,13 +41,13 @@ struct ConfigMigrateCommand: CommandImplementation {
         guard descriptor >= 0 else {
             let exists = errno == EEXIST
             throw BackupError(
-                exists ? .alreadyExists : .configuration, "cannot write \(path): \(String(cString: strerror(errno)))",
+                exists ? .alreadyExists : .configuration, "cannot write \(path): \(SystemError().text)",
                 hint: exists ? "--force replaces it" : nil)
         }
         fchmod(descriptor, 0o600)
         writeAll(text, to: descriptor)
         guard close(descriptor) == 0 else {
-            throw BackupError(.configuration, "cannot write \(path): \(String(cString: strerror(errno)))")
+            throw BackupError(.configuration, "cannot write \(path): \(SystemError().text)")
         }
     }
 }

@@ -44,7 +44,7 @@ package enum ConfigurationFile {
     }
 
     private static func unreadable(_ path: String, _ code: Int32) -> BackupError {
-        BackupError(.configuration, "cannot read the configuration file \(path): \(String(cString: strerror(code)))")
+        BackupError(.configuration, "cannot read the configuration file \(path): \(SystemError(code).text)")
     }
 }
 

@@ -4,7 +4,7 @@ import Support
 
 /// ``HTTPClient`` over libcurl: a few threads, each an event loop with connections of its own.
 package final class CurlHTTPClient: HTTPClient {
-    private let mailboxes: [LoopMailbox]
+    private let mailboxes: [LoopMailbox<LoopCommand>]
     private let balancer: LoopBalancer
     private let startFailure: BackupError?
 
@@ -22,10 +22,10 @@ package final class CurlHTTPClient: HTTPClient {
         let environment = ConnectionEnvironment(environment)
         let balancer = LoopBalancer(loops: loops)
         let connectionsPerOrigin = max(1, (maximumConnectionsPerHost + loops - 1) / loops)
-        var mailboxes: [LoopMailbox] = []
+        var mailboxes: [LoopMailbox<LoopCommand>] = []
         var failure: BackupError?
         do throws(BackupError) {
-            for _ in 0..<loops { mailboxes.append(try LoopMailbox()) }
+            for _ in 0..<loops { mailboxes.append(try LoopMailbox<LoopCommand>()) }
         } catch {
             failure = error
         }
@@ -97,7 +97,8 @@ package final class CurlHTTPClient: HTTPClient {
     }()
 
     private static func startLoop(
-        _ index: Int, _ mailbox: LoopMailbox, _ balancer: LoopBalancer, _ environment: ConnectionEnvironment,
+        _ index: Int, _ mailbox: LoopMailbox<LoopCommand>, _ balancer: LoopBalancer,
+        _ environment: ConnectionEnvironment,
         _ connectionsPerOrigin: Int
     ) {
         startThread {
@@ -114,7 +115,7 @@ package final class CurlHTTPClient: HTTPClient {
         }
     }
 
-    private static func refuseAll(_ mailbox: LoopMailbox, _ error: BackupError) {
+    private static func refuseAll(_ mailbox: LoopMailbox<LoopCommand>, _ error: BackupError) {
         for case .start(let submission) in mailbox.close() {
             submission.uploadPipe?.cancel()
             submission.reply.resume(throwing: error)

@@ -6,7 +6,7 @@ import Support
 /// Lives and dies on its own thread; others reach it through its ``LoopMailbox``. The work for one event does not depend on
 /// how many transfers there are.
 final class EventLoop {
-    private let mailbox: LoopMailbox
+    private let mailbox: LoopMailbox<LoopCommand>
     private let balancer: LoopBalancer
     private let environment: ConnectionEnvironment
     private let poller: Poller
@@ -31,7 +31,8 @@ final class EventLoop {
 
     /// - Throws: ``BackupError/Code/internalError`` when the process has no file descriptors or memory left.
     init(
-        mailbox: LoopMailbox, balancer: LoopBalancer, environment: ConnectionEnvironment, connectionsPerOrigin: Int
+        mailbox: LoopMailbox<LoopCommand>, balancer: LoopBalancer, environment: ConnectionEnvironment,
+        connectionsPerOrigin: Int
     ) throws(BackupError) {
         self.mailbox = mailbox
         self.balancer = balancer

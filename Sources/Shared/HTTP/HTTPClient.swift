@@ -99,4 +99,7 @@ package struct HTTPResponse: Sendable {
         self.trailers = trailers
         self.body = body
     }
+
+    /// Whether the status is 2xx.
+    package var isSuccess: Bool { (200..<300).contains(status) }
 }

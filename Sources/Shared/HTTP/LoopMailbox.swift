@@ -3,57 +3,52 @@ import Glibc
 import Support
 import Synchronization
 
-/// What other threads ask of an event loop.
-enum LoopCommand: Sendable {
-    case start(Submission)
-    case cancel(TransferID)
-    /// A paused direction of a transfer can go on.
-    case resume(TransferID, PausedDirections)
-    case stop
-}
-
-/// The way into an event loop: commands from any thread, and what wakes the loop when it sleeps.
-final class LoopMailbox: Sendable {
+/// The way into an event loop: commands from any thread, what wakes the loop when it sleeps, and what it tells of itself.
+package final class LoopMailbox<Command: Sendable>: Sendable {
     private struct State {
-        var commands: [LoopCommand] = []
+        var commands: [Command] = []
         var isAsleep = false
         var isClosed = false
     }
 
     /// Readable when there is a command for a sleeping loop.
-    let wakeDescriptor: Int32
+    package let wakeDescriptor: Int32
     private let state = Mutex(State())
+    private let busy = Atomic(false)
+
+    /// Whether the loop says that it has needed its thread for most of the time lately.
+    package var isBusy: Bool {
+        get { busy.load(ordering: .relaxed) }
+        set { busy.store(newValue, ordering: .relaxed) }
+    }
 
     /// - Throws: ``BackupError/Code/internalError`` when the process has no file descriptors left.
-    init() throws(BackupError) {
+    package init() throws(BackupError) {
         wakeDescriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         guard wakeDescriptor >= 0 else {
-            throw BackupError(.internalError, "cannot create an eventfd: \(String(cString: strerror(errno)))")
+            throw BackupError(.internalError, "cannot create an eventfd: \(SystemError().text)")
         }
     }
 
-    deinit { close(wakeDescriptor) }
+    deinit { _ = Glibc.close(wakeDescriptor) }
 
     /// Hands a command to the loop; false when the loop has ended.
     @discardableResult
-    func post(_ command: LoopCommand) -> Bool {
-        let (accepted, wake) = state.withLock { state in
+    package func post(_ command: Command) -> Bool {
+        let (isAccepted, wakes) = state.withLock { state in
             guard !state.isClosed else { return (false, false) }
             state.commands.append(command)
             defer { state.isAsleep = false }
             return (true, state.isAsleep)
         }
-        if wake {
-            var one: UInt64 = 1
-            _ = write(wakeDescriptor, &one, MemoryLayout<UInt64>.size)
-        }
-        return accepted
+        if wakes { eventfd_write(wakeDescriptor, 1) }
+        return isAccepted
     }
 
     // MARK: The loop's side
 
     /// Takes the waiting commands. `spare` is an empty array whose memory the mailbox goes on with.
-    func take(into spare: inout [LoopCommand]) {
+    package func take(into spare: inout [Command]) {
         state.withLock { state in
             state.isAsleep = false
             swap(&state.commands, &spare)
@@ -61,7 +56,7 @@ final class LoopMailbox: Sendable {
     }
 
     /// Whether the loop may sleep; from then on a command wakes it.
-    func prepareToSleep() -> Bool {
+    package func prepareToSleep() -> Bool {
         state.withLock { state in
             state.isAsleep = state.commands.isEmpty
             return state.isAsleep
@@ -69,19 +64,17 @@ final class LoopMailbox: Sendable {
     }
 
     /// Makes the wake descriptor unreadable again.
-    func clearWake() {
-        var count: UInt64 = 0
-        _ = read(wakeDescriptor, &count, MemoryLayout<UInt64>.size)
+    package func clearWake() {
+        var value = eventfd_t()
+        eventfd_read(wakeDescriptor, &value)
     }
 
     /// Refuses further commands and returns those that are left.
-    func close() -> [LoopCommand] {
+    package func close() -> [Command] {
         state.withLock { state in
             state.isClosed = true
             defer { state.commands = [] }
             return state.commands
         }
     }
-
-    private func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
 }

@@ -20,7 +20,7 @@ struct Poller: ~Copyable {
         descriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard descriptor >= 0 else {
             events.deallocate()
-            throw BackupError(.internalError, "cannot create an epoll instance: \(String(cString: strerror(errno)))")
+            throw BackupError(.internalError, "cannot create an epoll instance: \(SystemError().text)")
         }
     }
 

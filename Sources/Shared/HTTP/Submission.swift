@@ -36,6 +36,15 @@ struct Submission: Sendable {
     }
 }
 
+/// What other threads ask of an event loop.
+enum LoopCommand: Sendable {
+    case start(Submission)
+    case cancel(TransferID)
+    /// A paused direction of a transfer can go on.
+    case resume(TransferID, PausedDirections)
+    case stop
+}
+
 /// Set when a task is cancelled, perhaps before its request has reached a loop.
 final class CancellationFlag: Sendable {
     private let flag = Atomic<Bool>(false)

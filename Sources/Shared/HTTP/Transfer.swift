@@ -14,7 +14,7 @@ final class Transfer {
     /// The directions in which the pipe's other end is waited for.
     var paused: PausedDirections = []
 
-    private let mailbox: LoopMailbox
+    private let mailbox: LoopMailbox<LoopCommand>
     private var head = ResponseHead()
     private var body: [UInt8] = []
     /// Why our own side ended the transfer.
@@ -42,7 +42,9 @@ final class Transfer {
     var stallClock: StallClock
     private var started: ContinuousClock.Instant
 
-    init(_ submission: Submission, mailbox: LoopMailbox, expectsContinue: Bool, now: ContinuousClock.Instant) {
+    init(
+        _ submission: Submission, mailbox: LoopMailbox<LoopCommand>, expectsContinue: Bool, now: ContinuousClock.Instant
+    ) {
         self.submission = submission
         self.mailbox = mailbox
         self.expectsContinue = expectsContinue

@@ -11,7 +11,7 @@ func transferError(
     let origin = submission.origin
     let systemError = handle?.systemError ?? 0
     let reason =
-        systemError != 0 ? String(cString: strerror(systemError)) : String(cString: curl_easy_strerror(code))
+        systemError != 0 ? SystemError(systemError).text : String(cString: curl_easy_strerror(code))
     if let status = handle?.proxyStatus, status >= 300 {
         return BackupError(
             .unavailable, "cannot connect to \(origin): the proxy answers with status \(status)",
@@ -72,7 +72,7 @@ private func tlsError(
         tls.caCertPath.isEmpty ? certificateFile : "",
     ]
     for path in files where !path.isEmpty && access(path, R_OK) != 0 {
-        return BackupError(.configuration, "TLS: cannot read \(path): \(String(cString: strerror(errno)))")
+        return BackupError(.configuration, "TLS: cannot read \(path): \(SystemError().text)")
     }
     switch code {
     case CURLE_SSL_CACERT_BADFILE:

@@ -59,7 +59,7 @@ struct ListeningSocket: Sendable {
             case EACCES: "ports below 1024 are for privileged programs: choose another port"
             default: nil
             }
-        throw ListeningSocket.failure(wanted, String(cString: strerror(error)), hint)
+        throw ListeningSocket.failure(wanted, SystemError(error).text, hint)
     }
 
     private static func failure(_ address: HTTPServerAddress, _ reason: String, _ hint: String?) -> BackupError {

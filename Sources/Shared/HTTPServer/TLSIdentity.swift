@@ -33,13 +33,13 @@ struct TLSIdentity {
                 .configuration, "TLS: cannot read the \(what) file \(path.escapingControlCharacters): \(reason)")
         }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure(String(cString: strerror(errno))) }
+        guard descriptor >= 0 else { throw failure(SystemError().text) }
         defer { close(descriptor) }
         var content: [CChar] = []
         var buffer = [CChar](repeating: 0, count: 16 << 10)
         while true {
             let count = Glibc.read(descriptor, &buffer, buffer.count)
-            guard count >= 0 else { throw failure(String(cString: strerror(errno))) }
+            guard count >= 0 else { throw failure(SystemError().text) }
             if count == 0 { break }
             content += buffer[..<count]
             guard content.count <= maximumSize else { throw failure("it is too large for a PEM file") }

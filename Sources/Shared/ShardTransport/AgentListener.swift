@@ -150,7 +150,7 @@ private final class Acceptor: ReadinessHandler {
             }
             let error = errno
             if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error) {
-                logger.warn("cannot accept agents for now", ["reason": String(cString: strerror(error))])
+                logger.warn("cannot accept agents for now", ["reason": SystemError(error).text])
                 pause(&state, registration)
                 loop.schedule(after: .seconds(1)) { [weak self] in self?.resume() }
             }

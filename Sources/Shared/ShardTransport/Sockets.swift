@@ -53,7 +53,7 @@ enum Sockets {
 
     static func failure(_ what: String, _ error: Int32) -> BackupError {
         BackupError(
-            error == ETIMEDOUT ? .timedOut : .unavailable, "\(what): \(String(cString: strerror(error)))",
+            error == ETIMEDOUT ? .timedOut : .unavailable, "\(what): \(SystemError(error).text)",
             isRetryable: true)
     }
 

@@ -41,7 +41,7 @@ package final class FileSink: LogSink {
         let descriptor = FileSink.open(path)
         guard descriptor >= 0 else {
             throw BackupError(
-                .configuration, "cannot open the log file \(path): \(String(cString: strerror(errno)))",
+                .configuration, "cannot open the log file \(path): \(SystemError().text)",
                 hint: "change log.file.path, or set it to \"\" for no log file")
         }
         self.state = Mutex(State(descriptor: descriptor, size: Int(lseek(descriptor, 0, SEEK_END))))

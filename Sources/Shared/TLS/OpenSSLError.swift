@@ -1,5 +1,6 @@
 import CTLS
 import Glibc
+import Support
 
 /// What OpenSSL has put into the error queue of this thread.
 enum OpenSSLError {
@@ -11,7 +12,7 @@ enum OpenSSLError {
 
     static func reason(of error: UInt) -> String {
         let number = ctls_system_error(error)
-        if number != 0 { return String(cString: strerror(number)) }
+        if number != 0 { return SystemError(number).text }
         guard error != 0, let text = ERR_reason_error_string(error) else { return "OpenSSL gives no reason" }
         return String(cString: text)
     }

@@ -100,7 +100,7 @@ final class Connection {
             tls = TLSSession(context, socket: descriptor, name: name)
             state = .shakingHands
         }
-        guard state == .shakingHands, let tls else { return .failed(SystemError(number: EPROTO)) }
+        guard state == .shakingHands, let tls else { return .failed(SystemError(EPROTO)) }
         let result = tls.shakeHands()
         if case .bytes = result { state = .open }
         return result
@@ -110,7 +110,7 @@ final class Connection {
         var value: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
         guard getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &value, &length) == 0 else { return SystemError() }
-        return value == 0 ? nil : SystemError(number: value)
+        return value == 0 ? nil : SystemError(value)
     }
 
     // MARK: Bytes

@@ -106,7 +106,7 @@ final class ConnectionPool {
         let first = entries[exchange.peer]?.preferredAddress ?? 0
         exchange.addresses = addresses.indices.map { ($0 + first) % addresses.count }
             .map { (index: $0, address: addresses[$0]) }
-        dialNext(exchange, because: SystemError(number: 0))
+        dialNext(exchange, because: SystemError(0))
     }
 
     /// Tries the next address of the exchange's peer, and fails the exchange when there is none.

@@ -1,5 +1,6 @@
 import CWire
 import Glibc
+import Support
 import Synchronization
 
 /// Memory that bytes stay in until they have been sent on. Lent by a ``BufferPool``.
@@ -111,7 +112,7 @@ final class LentPipe {
     func look(
         through memory: UnsafeMutableRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void
     ) -> Transferred {
-        guard let mirror else { return .failed(SystemError(number: EBADF)) }
+        guard let mirror else { return .failed(SystemError(EBADF)) }
         guard case .bytes(var left) = Transferred(cwire_tee(output, mirror.input, count)) else {
             return .failed(SystemError())
         }

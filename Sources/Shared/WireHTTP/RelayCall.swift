@@ -169,7 +169,7 @@ final class RelayCall: LoopCall, ExchangeOwner {
             guard try destination.receiveHead(into: buffer) else { return }
         }
         guard let answer = try collect(destination, through: buffer) else { return }
-        guard (200..<300).contains(answer.status) else {
+        guard answer.isSuccess else {
             destination.close(isComplete: left.toSend == 0)
             return end(.destinationRefused(answer))
         }

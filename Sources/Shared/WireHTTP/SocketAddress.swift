@@ -65,9 +65,3 @@ struct SocketAddress: Sendable {
         return addresses
     }
 }
-
-/// An `errno`.
-struct SystemError: Error, Equatable {
-    var number: Int32 = errno
-    var text: String { String(cString: strerror(number)) }
-}

@@ -1,6 +1,7 @@
 import CTLS
 import Glibc
 import HTTP
+import Support
 import Synchronization
 import TLS
 
@@ -123,7 +124,7 @@ final class TLSSession {
         case SSL_ERROR_ZERO_RETURN: return .ended
         case SSL_ERROR_SYSCALL where systemError.number != 0: return .failed(systemError)
         case SSL_ERROR_SYSCALL: return .ended
-        default: return .failed(SystemError(number: EPROTO))
+        default: return .failed(SystemError(EPROTO))
         }
     }
 }

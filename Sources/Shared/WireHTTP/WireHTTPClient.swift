@@ -10,7 +10,7 @@ import Synchronization
 package final class WireHTTPClient: HTTPRelay {
     private let fallback: any HTTPClient
     private let environment: ConnectionEnvironment
-    private let mailboxes: [WireMailbox]
+    private let mailboxes: [LoopMailbox<WireCommand>]
     private let choice: LoopChoice
     /// Where this client has met something it does not understand.
     private let unsuited = Mutex<Set<Origin>>([])
@@ -34,7 +34,7 @@ package final class WireHTTPClient: HTTPRelay {
         let contexts = TLSContexts(self.environment)
         let connectionsPerLoop = max(1, (maximumConnectionsPerHost + loops - 1) / loops)
         mailboxes = (0..<loops).compactMap { index in
-            guard let mailbox = try? WireMailbox() else { return nil }
+            guard let mailbox = try? LoopMailbox<WireCommand>() else { return nil }
             WireHTTPClient.startLoop(index, mailbox, contexts, connectionsPerLoop)
             return mailbox
         }
@@ -102,6 +102,7 @@ package final class WireHTTPClient: HTTPRelay {
     private func submit<Answer: Sendable>(
         bytes: Int64, _ work: (CheckedContinuation<Answer, any Error>) -> Submission.Work
     ) async throws -> Answer {
+        guard !Task.isCancelled else { throw BackupError(.canceled, "canceled") }
         let id = CallID()
         let (loop, load) = choice.enter(bytes: bytes) { mailboxes[$0].isBusy }
         defer { choice.leave(loop, load: load) }
@@ -112,7 +113,7 @@ package final class WireHTTPClient: HTTPRelay {
                 guard mailbox.post(.start(submission)) else {
                     return submission.fail(BackupError(.canceled, "the HTTP client has been shut down"))
                 }
-                // A cancellation that came before this point has found nothing to cancel.
+                // A cancellation that came meanwhile has found nothing to cancel.
                 if Task.isCancelled { mailbox.post(.cancel(id)) }
             }
         } onCancel: {
@@ -121,7 +122,7 @@ package final class WireHTTPClient: HTTPRelay {
     }
 
     private static func startLoop(
-        _ index: Int, _ mailbox: WireMailbox, _ contexts: TLSContexts, _ connectionsPerPeer: Int
+        _ index: Int, _ mailbox: LoopMailbox<WireCommand>, _ contexts: TLSContexts, _ connectionsPerPeer: Int
     ) {
         startThread {
             cwire_name_thread("wire-\(index)")

@@ -22,9 +22,9 @@ extension LoopCall {
 
 /// One thread's connections and calls, driven by epoll.
 ///
-/// Lives and dies on its own thread; others reach it through its ``WireMailbox``.
+/// Lives and dies on its own thread; others reach it through its ``LoopMailbox``.
 final class WireLoop {
-    let mailbox: WireMailbox
+    let mailbox: LoopMailbox<WireCommand>
     let contexts: TLSContexts
     private(set) lazy var pool = ConnectionPool(self, limit: connectionsPerPeer)
     var buffers = BufferPool()
@@ -45,7 +45,7 @@ final class WireLoop {
     private static let busyShare = 0.6
 
     /// - Throws: ``BackupError/Code/internalError`` when the process has no file descriptors left.
-    init(_ mailbox: WireMailbox, _ contexts: TLSContexts, connectionsPerPeer: Int) throws(BackupError) {
+    init(_ mailbox: LoopMailbox<WireCommand>, _ contexts: TLSContexts, connectionsPerPeer: Int) throws(BackupError) {
         self.mailbox = mailbox
         self.contexts = contexts
         self.connectionsPerPeer = connectionsPerPeer
@@ -62,7 +62,7 @@ final class WireLoop {
     /// Runs until it is told to stop.
     func run() {
         var events = [epoll_event](repeating: epoll_event(), count: 256)
-        var commands: [LoopCommand] = []
+        var commands: [WireCommand] = []
         while !isStopped {
             mailbox.take(into: &commands)
             for command in commands { perform(command) }
@@ -94,7 +94,7 @@ final class WireLoop {
         }
     }
 
-    private func perform(_ command: LoopCommand) {
+    private func perform(_ command: WireCommand) {
         switch command {
         case .start(let submission):
             let call: any LoopCall =

@@ -51,7 +51,7 @@ package struct MilvusManagement: Sendable {
         let query = "db_name=\(Self.queryEscaped(name))"
         let response = try await answer("rootcoord/ez/backup", query, what, within: .seconds(30))
         let reply = try? JSONDecoder().decode(KeyReply.self, from: Data(response.body))
-        guard (200..<300).contains(response.status), let reply, reply.msg == "OK",
+        guard response.isSuccess, let reply, reply.msg == "OK",
             let key = reply.ezk ?? reply.data?.ezk
         else {
             let said = MilvusErrors.oneLine(reply?.msg ?? "no key in the answer")
