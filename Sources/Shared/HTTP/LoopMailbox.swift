@@ -5,15 +5,15 @@ import Synchronization
 
 /// The way into an event loop: commands from any thread, what wakes the loop when it sleeps, and what it tells of itself.
 package final class LoopMailbox<Command: Sendable>: Sendable {
-    private struct State {
-        var commands: [Command] = []
-        var isAsleep = false
-        var isClosed = false
+    @usableFromInline struct State {
+        @usableFromInline var commands: [Command] = []
+        @usableFromInline var isAsleep = false
+        @usableFromInline var isClosed = false
     }
 
     /// Readable when there is a command for a sleeping loop.
     package let wakeDescriptor: Int32
-    private let state = Mutex(State())
+    @usableFromInline let state = Mutex(State())
     private let busy = Atomic(false)
 
     /// Whether the loop says that it has needed its thread for most of the time lately.
@@ -48,7 +48,7 @@ package final class LoopMailbox<Command: Sendable>: Sendable {
     // MARK: The loop's side
 
     /// Takes the waiting commands. `spare` is an empty array whose memory the mailbox goes on with.
-    package func take(into spare: inout [Command]) {
+    @inlinable package func take(into spare: inout [Command]) {
         state.withLock { state in
             state.isAsleep = false
             swap(&state.commands, &spare)
@@ -56,7 +56,7 @@ package final class LoopMailbox<Command: Sendable>: Sendable {
     }
 
     /// Whether the loop may sleep; from then on a command wakes it.
-    package func prepareToSleep() -> Bool {
+    @inlinable package func prepareToSleep() -> Bool {
         state.withLock { state in
             state.isAsleep = state.commands.isEmpty
             return state.isAsleep
