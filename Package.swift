@@ -71,6 +71,7 @@ let package = Package(
         system("CExpat", pkgConfig: "expat", package: "libexpat1-dev"),
         .systemLibrary(name: "CFile", path: "Sources/CLibraries/CFile"),
         .systemLibrary(name: "CHeap", path: "Sources/CLibraries/CHeap"),
+        .systemLibrary(name: "CThread", path: "Sources/CLibraries/CThread"),
         system("CMicroHTTPD", pkgConfig: "libmicrohttpd", package: "libmicrohttpd-dev"),
         system("CTLS", pkgConfig: "libssl", package: "libssl-dev"),
         .systemLibrary(name: "CWire", path: "Sources/CLibraries/CWire"),
@@ -78,7 +79,7 @@ let package = Package(
         system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
 
         // MARK: Libraries, lowest layer first
-        shared("Support", ["CHeap"]),
+        shared("Support", ["CHeap", "CThread"]),
         shared("JSON", ["Support"]),
         shared("Compression", ["Support", "CZstd"]),
         shared("CommandLineInterface", ["Support"]),

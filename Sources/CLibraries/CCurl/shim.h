@@ -6,7 +6,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 // Variadic functions cannot be called from Swift: one typed function for each kind of argument.
@@ -108,9 +107,4 @@ static inline const char *curl_shim_default_bundle(void) {
 /// Major, minor and patch version of libcurl in three bytes.
 static inline unsigned int curl_shim_version(void) {
     return curl_version_info(CURLVERSION_NOW)->version_num;
-}
-
-/// Names the calling thread, for `top` and debuggers; 15 bytes at most.
-static inline void curl_shim_name_thread(const char *name) {
-    prctl(PR_SET_NAME, name);
 }

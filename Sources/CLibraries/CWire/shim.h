@@ -3,13 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <sched.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -52,16 +50,4 @@ static inline ssize_t cwire_send(int socket, const void *first, size_t first_len
 static inline int cwire_unacknowledged_bytes(int socket) {
     int count = 0;
     return ioctl(socket, SIOCOUTQ, &count) == 0 ? count : -1;
-}
-
-/// Names the calling thread, for `top` and debuggers; 15 bytes at most.
-static inline void cwire_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
-
-/// Lets the calling thread wait for its turn when it wakes up, where the scheduler would let it displace another one at
-/// once: a policy that somebody has chosen stays.
-static inline void cwire_yield_to_others(void) {
-    struct sched_param none;
-    memset(&none, 0, sizeof none);
-    if (syscall(SYS_sched_getscheduler, 0) == 0 /* SCHED_OTHER */)
-        syscall(SYS_sched_setscheduler, 0, 3 /* SCHED_BATCH */, &none);
 }

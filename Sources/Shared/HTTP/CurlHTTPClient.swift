@@ -101,8 +101,7 @@ package final class CurlHTTPClient: HTTPClient {
         _ environment: ConnectionEnvironment,
         _ connectionsPerOrigin: Int
     ) {
-        startThread {
-            curl_shim_name_thread("http-\(index)")
+        startMovingThread(named: "http-\(index)") {
             do throws(BackupError) {
                 try EventLoop(
                     mailbox: mailbox, balancer: balancer, environment: environment,

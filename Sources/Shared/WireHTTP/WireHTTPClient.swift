@@ -1,4 +1,3 @@
-import CWire
 import Glibc
 import HTTP
 import Support
@@ -124,10 +123,7 @@ package final class WireHTTPClient: HTTPRelay {
     private static func startLoop(
         _ index: Int, _ mailbox: LoopMailbox<WireCommand>, _ contexts: TLSContexts, _ connectionsPerPeer: Int
     ) {
-        startThread {
-            cwire_name_thread("wire-\(index)")
-            // Whoever sends and receives is at work meanwhile: then there is more to move, in fewer steps.
-            cwire_yield_to_others()
+        startMovingThread(named: "wire-\(index)") {
             do throws(BackupError) {
                 try WireLoop(mailbox, contexts, connectionsPerPeer: connectionsPerPeer).run()
             } catch {

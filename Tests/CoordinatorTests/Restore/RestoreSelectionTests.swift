@@ -52,7 +52,8 @@ import Testing
                     ])
                 ]))
         ])
-        #expect(throws: BackupError.self) { try select { $0.mapper = try RestorePlan(plan).mapper } }
+        func follow() throws { _ = try select { $0.mapper = try RestorePlan(plan).mapper } }
+        #expect(throws: BackupError.self) { try follow() }
     }
 
     @Test func sourcesAreChosenByTheirNamesInTheBackup() throws {
