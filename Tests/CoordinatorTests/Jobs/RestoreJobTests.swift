@@ -153,9 +153,11 @@ import Testing
             await Task { try? await Task.sleep(for: .milliseconds(300)) }.value
             store.set(call.key, [1])
         }
-        let (filter, mapper) = (try CollectionFilter(databases: "shop"), try NameMapper(suffix: "_bak"))
         await #expect(throws: BackupError.self) {
-            try await job.restore { ($0.sourceFilter, $0.mapper) = (filter, mapper) }
+            try await job.restore {
+                $0.sourceFilter = CollectionFilter(databases: "shop")
+                $0.mapper = try NameMapper(suffix: "_bak")
+            }
         }
         // Whoever still writes has had the time to do it.
         try await Task.sleep(for: .milliseconds(400))
