@@ -44,8 +44,9 @@ test: ## All tests, against real Milvus and S3 servers that are started for them
 test-unit: ## The Swift tests alone
 	@scripts/test unit
 
-test-integration: ## The tests of the built programs alone
-	@scripts/test integration
+FAST_PATH ?=
+test-integration: ## The tests of the built programs alone (FAST_PATH=auto, checksummed or off: how they copy)
+	@MILVUS_BACKUP_TEST_FAST_PATH=$(FAST_PATH) scripts/test integration
 
 test-long: ## The tests that take minutes
 	@SCHEDULER_MODEL_STEPS=1000000 swift test --disable-xctest --filter ModelTests
