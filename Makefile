@@ -21,7 +21,7 @@ build: ## Build .build/release/milvus-backup and .build/release/milvus-backup-ag
 demo: build ## Back a real Milvus up with two agents, restore it into another one, compare every row
 	@scripts/demo
 
-bench: ## Measure copying beside rclone, juicefs sync and s5cmd, and write docs/benchmarks.md
+bench: ## Measure copying beside rclone, juicefs sync and s5cmd (and the original, MILVUS_BACKUP_PEER), and write docs/benchmarks.md
 	@scripts/bench
 
 bench-plan: build ## Measure what planning up to a million objects costs the coordinator

@@ -254,7 +254,7 @@ def report(pairs, runs):
         f"{machine()} Data: {LARGE_COUNT} objects of 16 MiB, {SMALL_COUNT} of 16 KiB "
         f"(with delay {HUGE_COUNT} of 64 MiB, {MANY_COUNT} of 16 KiB); "
         "stores: two gateways of MinIO's code.", "",
-        "| | beside | CPU, s | CPU ratio | wall, s | wall ratio | resident, MiB |", "|---|---|---|---|---|---|---|",
+        "| | beside | CPU, s | CPU ratio | wall, s | wall ratio | resident, MiB | ratio |", "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     shown = None
     for title, other, pair in pairs:
@@ -262,7 +262,8 @@ def report(pairs, runs):
         resident = [size / (1 << 20) for size in pair.median("resident")]
         lines.append(
             f"| {title if title != shown else ''} | {other} | {cpu[0]:.2f} : {cpu[1]:.2f} | {pair.ratio('cpu')} "
-            f"| {wall[0]:.1f} : {wall[1]:.1f} | {pair.ratio('wall')} | {resident[0]:.0f} : {resident[1]:.0f} |"
+            f"| {wall[0]:.1f} : {wall[1]:.1f} | {pair.ratio('wall')} | {resident[0]:.0f} : {resident[1]:.0f} "
+            f"| {resident[0] / resident[1]:.2f} |"
         )
         shown = title
     return "\n".join(lines) + "\n"

@@ -4,6 +4,8 @@ import Support
 import Synchronization
 
 /// The way into an event loop: commands from any thread, what wakes the loop when it sleeps, and what it tells of itself.
+///
+/// What a loop does in each of its rounds is inlinable, so that it is compiled for the loop's own commands.
 package final class LoopMailbox<Command: Sendable>: Sendable {
     @usableFromInline struct State {
         @usableFromInline var commands: [Command] = []
