@@ -150,8 +150,11 @@ import Testing
         }
     }
 
-    @Test(arguments: ["GET / HTTP/1.1\r\nHost: t\r\nX: ", "PUT / HTTP/1.1\r\nHost: t\r\nContent-Length: 900\r\n\r\n"])
-    func aPeerThatDripsIsCut(text: String) async throws {
+    @Test(arguments: [
+        ("GET / HTTP/1.1\r\nHost: t\r\nX: ", "no request"),
+        ("PUT / HTTP/1.1\r\nHost: t\r\nContent-Length: 90000\r\n\r\n", "sends too slowly"),
+    ])
+    func aPeerThatDripsIsCut(text: String, reason: String) async throws {
         try await withPatience { timeout in
             let log = LineCollector()
             return try await withServer({ $0.idleTimeout = timeout }, logger: log.logger) { server in
@@ -164,7 +167,9 @@ import Testing
                 dripping.cancel()
                 await dripping.value
                 // One that is silent for as long is closed without a word.
-                let isCut = await eventually(for: .seconds(1)) { log.lines.contains { $0.contains("connection cut") } }
+                let isCut = await eventually(for: .seconds(1)) {
+                    log.lines.contains { $0.contains("connection cut") && $0.contains(reason) }
+                }
                 let isAlive = await server.isAlive()
                 return isClosed && isCut && isAlive
             }

@@ -22,13 +22,15 @@ func withServer<Result>(
     }
 }
 
-/// A test of a time limit: it must hold with one of these. What a busy machine is too slow for it can do with a longer limit;
-/// a server that is wrong fails with all of them.
+/// A test of a time limit, which a busy machine may be too slow for: it is made again with longer ones, and must hold with
+/// one of them.
 func withPatience(
     _ holds: (Duration) async throws -> Bool, sourceLocation: SourceLocation = #_sourceLocation
 ) async throws {
-    for seconds in [1, 4, 16, 48] where try await holds(.seconds(seconds)) { return }
-    Issue.record("it holds with no time limit", sourceLocation: sourceLocation)
+    for seconds in [1, 4, 16] {
+        if try await holds(.seconds(seconds)) { return }
+    }
+    Issue.record("it does not hold with any of the time limits", sourceLocation: sourceLocation)
 }
 
 func serve(

@@ -117,14 +117,14 @@ class Bench:
             raise ProcessError("bench: stunnel does not answer")
 
     def close(self):
-        if self.peer:
-            vectors.drop(self.layout.named("milvus-a"))
         if self.front:
             self.front.terminate()
             self.front.wait()
         for proxies in self.delayed.values():
             for proxy in proxies:
                 proxy.close()
+        if self.peer:
+            vectors.drop(self.layout.named("milvus-a"))
 
     # MARK: Programs
 
@@ -187,7 +187,7 @@ class Bench:
         name = self.fresh()
         values = original.configuration(self.layout.named("milvus-a"), self.store_b, TARGET, "backup")
         cost = original.Tool(program, self.directory / "backup-v1.yaml", values).create(name)
-        vectors.check_backup(self.targets[0].sizes(f"backup/{name}/"))
+        vectors.check_backup(self.targets[0].sizes(f"backup/{name}/"), cost.output)
         return cost
 
     def clear_targets(self):
@@ -200,7 +200,7 @@ class Bench:
     def rows(self):
         """Name, title, our program, and the others by name."""
         rows = [
-            ("kernel", "streaming, 16 MB objects, plain HTTP, ETags prove the copy", lambda: self.ours(LARGE),
+            ("kernel", "streaming, 16 MiB objects, plain HTTP, ETags prove the copy", lambda: self.ours(LARGE),
              {"rclone": lambda: self.by_rclone(LARGE), "juicefs sync": lambda: self.by_juicefs(LARGE)}),
             ("checksummed", "the same with a CRC-32C of every byte", lambda: self.ours(LARGE, fast_path="checksummed"),
              {"rclone": lambda: self.by_rclone(LARGE)}),
@@ -210,7 +210,7 @@ class Bench:
              {"juicefs sync": lambda: self.by_juicefs(SMALL), "rclone": lambda: self.by_rclone(SMALL)}),
             ("direct", "copied by the store, 16 KiB objects", lambda: self.ours(SMALL, direct=True),
              {"s5cmd": lambda: self.by_s5cmd(SMALL)}),
-            ("large-64", "streaming, 16 MB objects, 64 in flight", lambda: self.ours(LARGE, 64),
+            ("large-64", "streaming, 16 MiB objects, 64 in flight", lambda: self.ours(LARGE, 64),
              {"rclone": lambda: self.by_rclone(LARGE, 64)}),
             ("large-64-checksummed", "the same, 64 in flight, with a CRC-32C of every byte",
              lambda: self.ours(LARGE, 64, fast_path="checksummed"), {"rclone": lambda: self.by_rclone(LARGE, 64)}),
@@ -277,7 +277,7 @@ def main():
     arguments = parser.parse_args()
     if not shutil.which("stunnel"):
         sys.exit("bench: stunnel is missing; scripts/bootstrap installs it")
-    peer = original.path()
+    peer = original.path() if not arguments.row or "create" in arguments.row else None
     products = ["copy-benchmark", *(["milvus-backup"] if peer else [])]
     for product in products:
         command = ["swift", "build", "-c", "release", "--static-swift-stdlib", "--product", product]
@@ -293,6 +293,8 @@ def main():
     bench = Bench(layout, peer)
     try:
         rows = [row for row in bench.rows() if not arguments.row or row[0] in arguments.row]
+        if not rows:
+            parser.error(f"no such row; there are {', '.join(row[0] for row in bench.rows())}")
         bench.prepare()
         bench.clear_targets()
         page = report(bench.measure(rows, arguments.runs, log), arguments.runs)

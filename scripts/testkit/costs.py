@@ -1,6 +1,7 @@
 """What a run of a program takes, and what two programs take that do the same in turn."""
 
 import contextlib
+import math
 import os
 import statistics
 import subprocess
@@ -42,9 +43,9 @@ def run(command, environment=None):
         return Cost(usage.ru_utime + usage.ru_stime, wall, resident, text)
 
 
-def peak_until_end(pid, timeout=3600):
+def peak_until_end(pid, timeout=math.inf):
     """Waits for the end of a process, which is still to be reaped then: the most bytes it had resident, or None when it
-    did not end. Not by wait4, whose figure includes what this process was before it became that program."""
+    did not end in time. Not by wait4, whose figure includes what this process was before it became that program."""
     resident = 0
 
     def has_ended():
@@ -80,7 +81,7 @@ class Pair:
 
 def compared(ours, other, runs, after=lambda: None):
     """Runs two programs in turn, `runs` times each, and each of them once before that for the caches of the machine. Who
-    goes first changes from time to time: the second finds the stores as the first has left them. `after` tidies up."""
+    goes first changes each time: the second finds the stores as the first has left them. `after` tidies up."""
     pair = Pair()
     for number in range(-1, runs):
         programs = [(ours, pair.ours), (other, pair.others)]

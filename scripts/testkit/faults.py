@@ -80,7 +80,7 @@ class FaultyStore:
         self.rejecting = False  # Every request is answered by 403 ExpiredToken.
         self._matching = re.compile(matching)
         self._asked = collections.Counter()
-        self._stale = set()  # Listings of which the last answer was stale.
+        self._stale = set()  # Listings that were not answered truthfully since they were stale.
         self._random = random.Random(seed)  # For what need not be the same each time.
         self._target = ("127.0.0.1", service.port)
         self._loop = asyncio.new_event_loop()
@@ -288,18 +288,15 @@ class FaultyStore:
             return None
         number = self._asked[line]
         self._asked[line] += 1
-        was_stale = line in self._stale
-        self._stale.discard(line)
         dice = random.Random(f"{self.seed} {number} {line}")
-        if dice.random() >= self.rate:
-            return None
         able = [fault for fault in self.faults if fits(fault, method, path)]
-        fault = dice.choice(able) if able else None
+        fault = dice.choice(able) if able and dice.random() < self.rate else None
         # That a store lags is noticed by asking again. Who tells the same untruth twice in a row is believed by anybody.
-        if fault == "stale_listing":
-            if was_stale:
-                return None
+        if fault == "stale_listing" and line not in self._stale:
             self._stale.add(line)
+        elif fault in [None, "latency", "stale_listing"]:
+            self._stale.discard(line)
+            return fault if fault == "latency" else None
         return fault
 
     def _count(self, fault):

@@ -71,5 +71,5 @@ class Tool:
         return self._run("delete", "-n", name)
 
     def _run(self, *words):
-        # The original says in words alone that it failed, and is found out by what it has left behind.
+        # Older ones say in words alone that they failed, and are found out by what they have left behind.
         return costs.run([self.program, *words, "--config", self.file])

@@ -155,6 +155,7 @@ def report(results):
         for seconds, resident in costs:
             cells += [f"{seconds:.1f}", f"{1e6 * seconds / population.objects:.0f}", f"{resident / (1 << 20):.0f}"]
         lines.append(f"| {title} | {' | '.join(cells)} |")
+    lines += ["", "Ten thousand collections cost their calls: about a dozen requests each."]
     return "\n".join(lines) + "\n"
 
 

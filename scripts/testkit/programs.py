@@ -15,7 +15,7 @@ import yaml
 from .layout import ACCESS_KEY, HOST, REPOSITORY, SECRET_KEY
 from .processes import wait_until
 
-# The way that bytes are copied, where a test does not choose one: `transfer.fastPath`.
+# `transfer.fastPath` where a test does not choose one; MILVUS_BACKUP_FAST_PATH would overrule those that do.
 FAST_PATH = os.environ.get("MILVUS_BACKUP_TEST_FAST_PATH")
 BINARIES = Path(os.environ.get("MILVUS_BACKUP_TEST_BINARIES") or REPOSITORY / ".build" / "release")
 

@@ -35,15 +35,15 @@ def measure(layout, directory, where, programs, runs, log):
     seconds = {name: [] for name in programs}
     with contextlib.ExitStack() as closing:
         closing.callback(tool(programs[OURS], source).delete, NAME)
-        tool(programs[OURS], source).create(NAME)
+        made = tool(programs[OURS], source).create(NAME)
         sizes = bucket.sizes(f"bench-restore/{NAME}/")
-        vectors.check_backup(sizes)
+        vectors.check_backup(sizes, made.output)
         for _ in range(runs):
             for name, program in programs.items():
                 vectors.drop(target)
                 cost = tool(program, target).restore(NAME)
-                if vectors.missing(target):
-                    sys.exit(f"bench-restore: {name} has not restored {vectors.missing(target)} rows:\n{cost.output}")
+                if missing := vectors.missing(target):
+                    sys.exit(f"bench-restore: {name} has not restored {missing} rows:\n{cost.output}")
                 seconds[name].append(cost.wall)
                 log(f"{where}: {name} {cost.wall:.1f} s")
     return seconds, sum(sizes.values())

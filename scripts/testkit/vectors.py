@@ -29,15 +29,19 @@ def fill(milvus):
 
 def missing(milvus):
     """How many rows there are too few."""
+    with Connection(milvus.address) as whole:
+        if DATABASE not in whole.databases():
+            return SEGMENTS * ROWS
     with Connection(milvus.address, DATABASE) as connection:
-        return SEGMENTS * ROWS - connection.collection(COLLECTION).num_entities
+        found = connection.collection(COLLECTION).num_entities if connection.has(COLLECTION) else 0
+        return SEGMENTS * ROWS - found
 
 
-def check_backup(sizes):
-    """Ends the program when these objects, by their keys, are not a whole backup."""
+def check_backup(sizes, output):
+    """Ends the program when these objects, by their keys, are not a whole backup; `output` is what its maker has said."""
     whole = SEGMENTS * ROWS * DIMENSION * 4
     if sum(sizes.values()) < whole or not any(key.endswith("/meta/backup_meta.json") for key in sizes):
-        sys.exit(f"bench: a backup of {len(sizes)} objects and {sum(sizes.values())} bytes is not whole")
+        sys.exit(f"bench: a backup of {len(sizes)} objects and {sum(sizes.values())} bytes is not whole:\n{output}")
 
 
 def drop(milvus):

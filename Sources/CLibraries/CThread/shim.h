@@ -10,7 +10,7 @@
 static inline void cthread_name(const char *name) { prctl(PR_SET_NAME, name); }
 
 /// Lets the calling thread wait for its turn when it wakes up, where the scheduler would let it displace another one at
-/// once (sched(7): SCHED_BATCH). A policy that somebody has chosen stays.
+/// once (sched(7): SCHED_BATCH). A policy that somebody has chosen stays. Threads that it starts inherit it.
 static inline void cthread_wait_for_turns(void) {
     struct sched_param none;
     memset(&none, 0, sizeof none);

@@ -64,8 +64,11 @@ struct CertificateDirectory {
         let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
         guard descriptor >= 0 else { throw CertificateDirectory.failure("write", file) }
         written.append(name)
-        let count = Glibc.write(descriptor, bytes, bytes.count)
-        guard close(descriptor) == 0, count == bytes.count else { throw CertificateDirectory.failure("write", file) }
+        do throws(SystemError) {
+            try writeAll(bytes, closing: descriptor)
+        } catch {
+            throw CertificateDirectory.failure("write", file, error)
+        }
     }
 
     private func read(_ name: String) throws(BackupError) -> [UInt8] {
@@ -78,11 +81,13 @@ struct CertificateDirectory {
         }
     }
 
-    private static func failure(_ what: String, _ path: String) -> BackupError {
-        let error = errno
+    private static func failure(
+        _ what: String, _ path: String, _ error: SystemError = SystemError()
+    ) -> BackupError {
+        let exists = error.number == EEXIST
         return BackupError(
-            error == EEXIST ? .alreadyExists : .configuration,
-            "cannot \(what) \(path.escapingControlCharacters): \(SystemError(error).text)",
-            hint: error == EEXIST ? "nothing is replaced: move the old one away first" : nil)
+            exists ? .alreadyExists : .configuration,
+            "cannot \(what) \(path.escapingControlCharacters): \(error.text)",
+            hint: exists ? "nothing is replaced: move the old one away first" : nil)
     }
 }

@@ -45,9 +45,10 @@ struct ConfigMigrateCommand: CommandImplementation {
                 hint: exists ? "--force replaces it" : nil)
         }
         fchmod(descriptor, 0o600)
-        writeAll(text, to: descriptor)
-        guard close(descriptor) == 0 else {
-            throw BackupError(.configuration, "cannot write \(path): \(SystemError().text)")
+        do throws(SystemError) {
+            try writeAll(Array(text.utf8), closing: descriptor)
+        } catch {
+            throw BackupError(.configuration, "cannot write \(path): \(error.text)")
         }
     }
 }

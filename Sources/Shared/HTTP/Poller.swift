@@ -19,8 +19,9 @@ struct Poller: ~Copyable {
         events.initialize(repeating: epoll_event())
         descriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard descriptor >= 0 else {
+            let error = SystemError()
             events.deallocate()
-            throw BackupError(.internalError, "cannot create an epoll instance: \(SystemError().text)")
+            throw BackupError(.internalError, "cannot create an epoll instance: \(error.text)")
         }
     }
 

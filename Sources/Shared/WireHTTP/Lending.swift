@@ -113,16 +113,15 @@ final class LentPipe {
         through memory: UnsafeMutableRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void
     ) -> Transferred {
         guard let mirror else { return .failed(SystemError(EBADF)) }
-        guard case .bytes(var left) = Transferred(cwire_tee(output, mirror.input, count)) else {
-            return .failed(SystemError())
-        }
+        let mirrored = Transferred(cwire_tee(output, mirror.input, count))
+        guard case .bytes(var left) = mirrored else { return mirrored.asFailure }
         let shown = left
         while left > 0 {
-            guard case .bytes(let some) = Transferred(read(mirror.output, memory.baseAddress, min(left, memory.count)))
-            else {
+            let read = Transferred(read(mirror.output, memory.baseAddress, min(left, memory.count)))
+            guard case .bytes(let some) = read else {
                 // It would show them to the next one.
                 self.mirror = nil
-                return .failed(SystemError())
+                return read.asFailure
             }
             body(UnsafeRawBufferPointer(rebasing: memory[..<some]))
             left -= some
@@ -154,6 +153,9 @@ enum Transferred: Equatable {
     /// None ever again: the peer has ended.
     case ended
     case failed(SystemError)
+
+    /// Of bytes that are certainly there.
+    fileprivate var asFailure: Transferred { if case .failed = self { self } else { .failed(SystemError(EIO)) } }
 
     /// Of the result of a system call that has just been made.
     init(_ result: Int) {
