@@ -157,8 +157,9 @@ class Run:
 def page(runs, large, rate, sizes, object_size):
     """The section of the page."""
     first = runs[0]
+    words = " ".join(["scripts/bench-scale", *sys.argv[1:]])
     lines = [
-        f"`make bench-scale` (here `{' '.join(['scripts/bench-scale', *sys.argv[1:]])}`) gives every agent a host of its own:",
+        f"`{words if sys.argv[1:] else 'make bench-scale'}` gives every agent a host of its own:",
         f"a network namespace whose wire lets {rate / 1e6:.0f} Mbit/s pass in each direction. Coordinator, agents, stores and Milvus",
         "are the real ones; throughput is that of the phase \"copy\" of `create`. Ratios are of one run.", "",
         f"{machine()} Data: {sizes['small'] // MIB} MiB in objects of {object_size // 1024} KiB, {STREAMS} in flight for each",
