@@ -289,8 +289,10 @@ class FaultyStore:
         number = self._asked[line]
         self._asked[line] += 1
         dice = random.Random(f"{self.seed} {number} {line}")
-        able = [fault for fault in self.faults if fits(fault, method, path)]
-        fault = dice.choice(able) if able and dice.random() < self.rate else None
+        # In this order: a seed has the same fates as ever.
+        is_spoiled = dice.random() < self.rate
+        able = [fault for fault in self.faults if fits(fault, method, path)] if is_spoiled else []
+        fault = dice.choice(able) if able else None
         # That a store lags is noticed by asking again. Who tells the same untruth twice in a row is believed by anybody.
         if fault == "stale_listing" and line not in self._stale:
             self._stale.add(line)
