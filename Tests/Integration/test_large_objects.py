@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from conftest import filled_database
 from testkit import data, programs
-from testkit.backups import compare_bytes, objects_of_plan
+from testkit.backups import compare_bytes, left_in, objects_of_plan
 from testkit.compare import compare
 from testkit.objects import Bucket
 from testkit.processes import wait_until
@@ -221,4 +221,4 @@ def test_a_restore_stages_large_objects_in_parts(
     restored = restoring.run("restore", "-n", name, *listening)
     assert restored.code == 0, str(restored)
     compare(connect(milvus_a), name, connect(milvus_b))
-    assert not Bucket(milvus_b.store, milvus_b.bucket).sizes("restore-temp-")
+    assert not left_in(milvus_b)

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from testkit import backups
 from testkit.compare import compare
 from testkit.objects import Bucket
 from testkit.processes import wait_until
@@ -45,7 +46,7 @@ def test_synchronous_restore(api, note, notes_backup, target, connect, milvus_a)
     comparison = compare(connect(milvus_a, note.database), "notes", target, "notes")
     assert comparison.same and comparison.digest.rows > 0, str(comparison)
     assert not target.is_loaded("notes")
-    assert nothing_is_staged(milvus_a)
+    assert not backups.left_in(milvus_a)
 
 
 def test_asynchronous_restore_with_a_suffix(api, note, notes_backup, connect, drop_later, milvus_a, name):
@@ -257,15 +258,6 @@ def archive_backup(api, archive):
     return name
 
 
-def staged(milvus):
-    left = Bucket(milvus.store, milvus.bucket).sizes_outside(milvus.root)
-    return [key for key in left if key.startswith("restore-temp-")]
-
-
-def nothing_is_staged(milvus):
-    return not staged(milvus)
-
-
 def test_cancel_of_a_restore(slow, archive, archive_backup, target, milvus_a, name):
     gate, server = slow
     api = server.client()
@@ -280,7 +272,7 @@ def test_cancel_of_a_restore(slow, archive, archive_backup, target, milvus_a, na
     gate.release()
     view = api.wait_for_restore(name, 30)
     assert (view["state_code"], view["errorMessage"]) == (FAILED, "canceled")
-    assert nothing_is_staged(milvus_a)
+    assert not backups.left_in(milvus_a)
     api.cancel(id=name).refused(3, "no running job")
 
 
@@ -326,10 +318,10 @@ def test_restart_during_a_restore(slow, site, archive, archive_backup, target, n
         view = site.client.restored(name).succeeded().data
         assert (view["id"], view["state_code"]) == (name, FAILED)
         assert "interrupted" in view["errorMessage"] and view["start_time"] > 0
-        assert [key for key in staged(site.milvus) if key.startswith(f"restore-temp-{name}-")]
+        assert [key for key in backups.left_in(site.milvus) if key.startswith(f"restore-temp-{name}-")]
         # The next restore removes what was staged; what became of the restore is still told.
         site.client.restore(archive_backup, **into(archive, target, "photos", suffix="_2")).succeeded()
-        left = [key for key in staged(site.milvus) if name in key]
+        left = [key for key in backups.left_in(site.milvus) if name in key]
         assert f"restore-temp-{name}/job.json" in left
         assert all(key.startswith(f"restore-temp-{name}/") for key in left)
         view = site.client.restored(name).succeeded().data

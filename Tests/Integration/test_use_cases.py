@@ -1,7 +1,7 @@
 """The four use cases of the Milvus guide, row for row, with the worker inside the process and with agents."""
 
 import pytest
-from testkit import programs
+from testkit import backups, programs
 from testkit.compare import compare
 from testkit.objects import Bucket
 
@@ -59,9 +59,7 @@ def way(carry_out, shop, connect, drop_later, name):
             assert comparison.digest.rows > 0 or each == "drafts"
             assert not restored.is_loaded(each + suffix)
         for milvus in [shop.milvus, target]:
-            # Some servers keep the folder of an object that is gone, with a key that ends in a slash.
-            left = [key for key in Bucket(milvus.store, milvus.bucket).sizes() if not key.endswith("/")]
-            assert not [key for key in left if key.startswith("restore-temp-") or "milvus_backup_probe" in key]
+            assert not backups.left_in(milvus)
 
     return go
 

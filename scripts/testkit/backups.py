@@ -4,6 +4,8 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
+from .objects import Bucket
+
 METADATA_FILES = [
     "backup_meta.json",
     "collection_meta.json",
@@ -11,6 +13,13 @@ METADATA_FILES = [
     "segment_meta.json",
     "full_meta.json",
 ]
+
+
+def left_in(milvus):
+    """Keys of what our programs have left in the bucket of a Milvus, where all of it is temporary."""
+    found = Bucket(milvus.store, milvus.bucket).sizes_outside(milvus.root)
+    # Some servers keep the folder of an object that is gone, with a key that ends in a slash.
+    return [key for key in found if key.startswith("restore-temp-") and key[-1] != "/" or "milvus_backup_probe" in key]
 
 
 def metadata(bucket, root, name, file="full_meta.json"):

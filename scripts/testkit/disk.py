@@ -35,12 +35,12 @@ class TinyDisk:
         self.close()
 
     @property
-    def _ballast(self):
+    def ballast(self):
         return self.directory / "ballast"
 
     def fill(self):
         """From now on nothing more can be written."""
-        with open(self._ballast, "ab", buffering=0) as file, contextlib.suppress(OSError):
+        with open(self.ballast, "ab", buffering=0) as file, contextlib.suppress(OSError):
             while file.write(bytes(4096)):
                 pass
 

@@ -4,6 +4,7 @@ import contextlib
 import re
 import socket
 import threading
+import time
 
 CHUNK = 16 * 1024
 WRITING = re.compile(rb"(?:PUT|POST|DELETE) /\S* HTTP/1\.[01]\r\n")
@@ -11,7 +12,8 @@ WRITING = re.compile(rb"(?:PUT|POST|DELETE) /\S* HTTP/1\.[01]\r\n")
 
 class Proxy:
     """Passes everything on to `service`. After `hold_after(n)` what clients send stops when n more bytes have passed,
-    until `release()`: an upload hangs in the middle, and nothing is lost."""
+    until `release()`: an upload hangs in the middle, and nothing is lost. Requests that begin with `late` arrive
+    `lateness` seconds after they were sent, also when their client has gone."""
 
     def __init__(self, service, host="127.0.0.1"):
         self._target = (host, service.port)
@@ -20,6 +22,9 @@ class Proxy:
         self._change = threading.Condition()
         self._sockets = set()
         self._closed = False
+        self.late = None
+        self.lateness = 0.2
+        self._on_their_way = 0
         self.writes = []  # The first lines of all requests that write, in their order.
         self._listener = socket.create_server((host, 0))
         self.port = self._listener.getsockname()[1]
@@ -45,6 +50,11 @@ class Proxy:
         with self._change:
             self._room = None
             self._change.notify_all()
+
+    @property
+    def on_their_way(self):
+        """How many requests are late now."""
+        return self._on_their_way
 
     def close(self):
         with self._change:
@@ -80,6 +90,8 @@ class Proxy:
             while data := source.recv(CHUNK):
                 if gated and (request := WRITING.match(data)):
                     self.writes.append(request[0].decode().split(" HTTP/")[0])
+                if gated and self.late and data.startswith(self.late):
+                    self._delay()
                 while data:
                     count = self._take(len(data)) if gated else len(data)
                     if self._closed:
@@ -92,6 +104,13 @@ class Proxy:
             for each in [source, sink]:
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
+
+    def _delay(self):
+        with self._change:
+            self._on_their_way += 1
+        time.sleep(self.lateness)
+        with self._change:
+            self._on_their_way -= 1
 
     def _take(self, wanted):
         """Waits until bytes may pass; how many of the wanted ones do."""

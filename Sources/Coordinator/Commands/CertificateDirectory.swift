@@ -43,32 +43,20 @@ struct CertificateDirectory {
     /// - Returns: the names of the files.
     func write(_ pairs: [(name: String, pem: CertificateAndKey)]) throws(BackupError) -> [String] {
         let files = pairs.flatMap {
-            [("\($0.name).key", $0.pem.key, 0o600), ("\($0.name).crt", $0.pem.certificate, 0o644)]
+            [("\($0.name).key", $0.pem.key, mode_t(0o600)), ("\($0.name).crt", $0.pem.certificate, mode_t(0o644))]
         }
         var written: [String] = []
-        do throws(BackupError) {
-            for (name, bytes, mode) in files {
-                try write(bytes, to: name, mode: mode_t(mode), &written)
+        for (name, bytes, mode) in files {
+            let file = "\(path)/\(name)"
+            do throws(SystemError) {
+                try writeWholeFile(bytes, to: file, mode: mode, replaces: false)
+            } catch {
+                for name in written { unlink("\(path)/\(name)") }
+                throw CertificateDirectory.failure("write", file, error)
             }
-        } catch {
-            for name in written { unlink("\(path)/\(name)") }
-            throw error
+            written.append(name)
         }
         return written
-    }
-
-    private func write(
-        _ bytes: [UInt8], to name: String, mode: mode_t, _ written: inout [String]
-    ) throws(BackupError) {
-        let file = "\(path)/\(name)"
-        let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
-        guard descriptor >= 0 else { throw CertificateDirectory.failure("write", file) }
-        written.append(name)
-        do throws(SystemError) {
-            try writeAll(bytes, closing: descriptor)
-        } catch {
-            throw CertificateDirectory.failure("write", file, error)
-        }
     }
 
     private func read(_ name: String) throws(BackupError) -> [UInt8] {

@@ -36,19 +36,13 @@ struct ConfigMigrateCommand: CommandImplementation {
 
     /// The file holds secrets: only its owner may read it.
     private func write(_ text: String, to path: String, replaces: Bool) throws(BackupError) {
-        let flags = O_WRONLY | O_CREAT | O_CLOEXEC | (replaces ? O_TRUNC : O_EXCL)
-        let descriptor = open(path, flags, 0o600)
-        guard descriptor >= 0 else {
-            let exists = errno == EEXIST
-            throw BackupError(
-                exists ? .alreadyExists : .configuration, "cannot write \(path): \(SystemError().text)",
-                hint: exists ? "--force replaces it" : nil)
-        }
-        fchmod(descriptor, 0o600)
         do throws(SystemError) {
-            try writeAll(Array(text.utf8), closing: descriptor)
+            try writeWholeFile(Array(text.utf8), to: path, mode: 0o600, replaces: replaces)
         } catch {
-            throw BackupError(.configuration, "cannot write \(path): \(error.text)")
+            let exists = error.number == EEXIST
+            throw BackupError(
+                exists ? .alreadyExists : .configuration, "cannot write \(path): \(error.text)",
+                hint: exists ? "--force replaces it" : nil)
         }
     }
 }

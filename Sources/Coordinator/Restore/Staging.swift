@@ -121,6 +121,14 @@ struct Staging: Sendable {
     /// Removes all directories of a restore, and its journal. For when it has failed and its workers are gone: before that
     /// they may still be writing.
     static func removeAll(of context: JobContext) async {
+        await removeOnce(context)
+        guard isNeeded(in: context), !context.configuration.restore.keepTempFiles else { return }
+        // A request that was cut off may be on its way still, and the store carries it out all the same.
+        await Task { try? await Task.sleep(for: .seconds(1)) }.value
+        await removeOnce(context)
+    }
+
+    private static func removeOnce(_ context: JobContext) async {
         await context.endUploads(below: prefix(context), in: context.stores.milvus)
         await remove([prefix(context), RestoreJournal.prefix(id: context.id)], context)
     }

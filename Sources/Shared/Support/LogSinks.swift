@@ -101,38 +101,6 @@ package final class MemorySink: LogSink {
     package func write(_ line: String, level: LogLevel) { stored.withLock { $0.append(line) } }
 }
 
-/// Writes all of `text`, going on after interruptions. Failures are ignored: there is nowhere to report them.
-package func writeAll(_ text: String, to descriptor: Int32) {
-    var text = text
-    _ = text.withUTF8 { written(UnsafeRawBufferPointer($0), to: descriptor) }
-}
-
-/// Writes all of `bytes`, as the other.
-package func writeAll(_ bytes: [UInt8], to descriptor: Int32) {
-    _ = bytes.withUnsafeBytes { written($0, to: descriptor) }
-}
-
-/// Writes all of `bytes` and closes the file.
-///
-/// - Throws: why the file is not whole.
-package func writeAll(_ bytes: [UInt8], closing descriptor: Int32) throws(SystemError) {
-    let failure = bytes.withUnsafeBytes { written($0, to: descriptor) }
-    let isClosed = close(descriptor) == 0
-    if let error = failure ?? (isClosed ? nil : SystemError()) { throw error }
-}
-
-/// nil when all is written.
-private func written(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> SystemError? {
-    var rest = bytes
-    while let base = rest.baseAddress, !rest.isEmpty {
-        let written = write(descriptor, base, rest.count)
-        if written < 0 && errno == EINTR { continue }
-        guard written > 0 else { return written < 0 ? SystemError() : SystemError(EIO) }
-        rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-    }
-    return nil
-}
-
 private func createParentDirectories(of path: String) {
     var index = path.startIndex
     while let slash = path[index...].firstIndex(of: "/") {
