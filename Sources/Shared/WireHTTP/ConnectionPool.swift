@@ -9,8 +9,6 @@ final class ConnectionPool {
         var open = 0
         /// Without a connection yet, in the order they came.
         var waiting = FirstInFirstOut<Weak>()
-        /// Index of the address that worked last.
-        var preferredAddress = 0
     }
 
     private struct Weak {
@@ -18,9 +16,14 @@ final class ConnectionPool {
     }
 
     private struct Name {
-        var addresses: [SocketAddress] = []
+        var choice = AddressChoice<SocketAddress>()
         var isKnownUntil: ContinuousClock.Instant?
         var waiting: [Weak] = []
+
+        mutating func update(_ addresses: [SocketAddress]) {
+            choice.update(addresses)
+            isKnownUntil = .now + ConnectionPool.nameTime
+        }
     }
 
     /// Servers close idle connections after some time; those that have nearly come to it are not used any more.
@@ -65,19 +68,18 @@ final class ConnectionPool {
         exchange.hasPlace = true
         let origin = exchange.peer.origin
         var name = names[origin] ?? Name()
-        if let end = name.isKnownUntil, end > .now { return dial(exchange, name.addresses) }
-        if let addresses = try? SocketAddress.lookUp(origin, isNumeric: true) {
-            name.addresses = addresses
-            name.isKnownUntil = .now + ConnectionPool.nameTime
+        if let end = name.isKnownUntil, end > .now { return dial(exchange) }
+        if let addresses = try? loop.lookUp(origin, true) {
+            name.update(addresses)
             names[origin] = name
-            return dial(exchange, addresses)
+            return dial(exchange)
         }
         name.waiting.append(Weak(exchange: exchange))
         names[origin] = name
         guard name.waiting.count == 1 else { return }
-        startThread { [mailbox = loop.mailbox] in
+        startThread { [mailbox = loop.mailbox, lookUp = loop.lookUp] in
             do throws(BackupError) {
-                mailbox.post(.resolved(origin, .success(try SocketAddress.lookUp(origin))))
+                mailbox.post(.resolved(origin, .success(try lookUp(origin, false))))
             } catch {
                 mailbox.post(.resolved(origin, .failure(error)))
             }
@@ -89,46 +91,47 @@ final class ConnectionPool {
         guard var name = names[origin] else { return }
         let waiting = name.waiting
         name.waiting = []
-        if case .success(let addresses) = result {
-            name.addresses = addresses
-            name.isKnownUntil = .now + ConnectionPool.nameTime
-        }
+        if case .success(let addresses) = result { name.update(addresses) }
         names[origin] = name
         for exchange in waiting.compactMap(\.exchange) where exchange.hasPlace {
             switch result {
-            case .success(let addresses): dial(exchange, addresses)
+            case .success: dial(exchange)
             case .failure(let error): exchange.fail(WireFailure(error))
             }
         }
     }
 
-    private func dial(_ exchange: Exchange, _ addresses: [SocketAddress]) {
-        let first = entries[exchange.peer]?.preferredAddress ?? 0
-        exchange.addresses = addresses.indices.map { ($0 + first) % addresses.count }
-            .map { (index: $0, address: addresses[$0]) }
-        dialNext(exchange, because: SystemError(0))
-    }
-
-    /// Tries the next address of the exchange's peer, and fails the exchange when there is none.
-    func dialNext(_ exchange: Exchange, because error: SystemError) {
-        var error = error
-        while let (index, address) = exchange.addresses.first {
-            exchange.addresses.removeFirst()
+    /// Tries the best address that the exchange has not tried, and fails the exchange when there is none.
+    ///
+    /// - Parameter failure: why the last address it tried does not do; nil when it has tried none.
+    func dial(_ exchange: Exchange, after failure: BackupError? = nil) {
+        let origin = exchange.peer.origin
+        var failure = failure
+        if failure != nil { note(exchange, isConnected: false) }
+        while let (address, others) = names[origin]?.choice.next(after: exchange.triedAddresses) {
+            exchange.triedAddresses.append(address)
             do {
-                let context = exchange.peer.origin.isSecure ? try loop.contexts.context(for: exchange.peer.tls) : nil
+                let context = origin.isSecure ? try loop.contexts.context(for: exchange.peer.tls) : nil
                 let connection = try loop.connect(exchange.peer, address, context: context)
-                entries[exchange.peer]?.preferredAddress = index
-                return exchange.use(connection)
+                return exchange.open(connection, others: others)
             } catch let unsuited as RelayUnsuited {
                 return exchange.fail(WireFailure(unsuited))
-            } catch let failure {
-                if let systemError = failure as? SystemError { error = systemError }
+            } catch let error {
+                failure = exchange.connectFailure((error as? SystemError)?.text)
+                note(exchange, isConnected: false)
             }
         }
-        exchange.fail(
-            WireFailure(
-                BackupError(
-                    .unavailable, "cannot connect to \(exchange.peer.origin): \(error.text)", isRetryable: true)))
+        exchange.fail(WireFailure(failure ?? exchange.connectFailure(nil)))
+    }
+
+    /// Remembers for the calls to come what has become of the exchange's last attempt.
+    func note(_ exchange: Exchange, isConnected: Bool) {
+        guard let address = exchange.triedAddresses.last else { return }
+        if isConnected {
+            names[exchange.peer.origin]?.choice.hasConnected(to: address)
+        } else {
+            names[exchange.peer.origin]?.choice.hasFailed(address)
+        }
     }
 
     // MARK: Giving it back

@@ -32,17 +32,16 @@ final class Exchange: ConnectionUser {
     let isUrgent: Bool
     let wantsNewConnection: Bool
     private let head: [UInt8]
-    private let connectTimeout: Duration
     private unowned let loop: WireLoop
     private unowned let owner: any ExchangeOwner
 
-    /// Addresses that were not tried yet.
-    var addresses: [(index: Int, address: SocketAddress)] = []
+    /// Addresses that were tried, or still are: the last one.
+    var triedAddresses: [SocketAddress] = []
+    private var connectClock: ConnectClock
     /// It counts as one of the peer's connections, although it may not have one yet.
     var hasPlace = false
     private(set) var connection: Connection?
     private var isClosed = false
-    private var connectingSince: ContinuousClock.Instant?
     private var sentHeadBytes = 0
     private var parser = AnswerParser()
     private var collector: BodyCollector?
@@ -59,7 +58,7 @@ final class Exchange: ConnectionUser {
         peer = request.peer
         method = request.method
         head = request.head
-        connectTimeout = request.connectTimeout
+        connectClock = ConnectClock(limit: request.connectTimeout)
         self.isUrgent = isUrgent
         self.wantsNewConnection = wantsNewConnection
         self.loop = loop
@@ -76,13 +75,21 @@ final class Exchange: ConnectionUser {
 
     func begin() { loop.pool.obtain(for: self) }
 
-    /// Takes a connection, which may still have to be opened.
+    /// Takes an open connection.
     func use(_ connection: Connection) {
         hasPlace = true
         self.connection = connection
         connection.user = self
-        guard connection.state != .open else { return owner.exchangeIsReady(self) }
-        connectingSince = connectingSince ?? .now
+        owner.exchangeIsReady(self)
+    }
+
+    /// Takes a connection that is still to be opened.
+    ///
+    /// - Parameter others: addresses that can be tried when this one does not do.
+    func open(_ connection: Connection, others: Int) {
+        self.connection = connection
+        connection.user = self
+        connectClock.beginAttempt(others: others, at: .now)
     }
 
     func connectionIsReady(_ connection: Connection) {
@@ -90,17 +97,39 @@ final class Exchange: ConnectionUser {
         let wasConnecting = connection.state == .connecting
         let result = connection.open()
         switch result {
-        case .bytes: owner.exchangeIsReady(self)
+        case .bytes:
+            loop.pool.note(self, isConnected: true)
+            owner.exchangeIsReady(self)
         case .blocked: break
         case .ended, .failed:
             // Only the first part has other addresses to try; what is wrong with TLS libcurl says best.
             guard wasConnecting, connection.state == .connecting else {
                 return fail(WireFailure(RelayUnsuited("no TLS with \(peer.origin)", isLasting: false)))
             }
-            loop.close(connection)
-            self.connection = nil
-            if case .failed(let error) = result { loop.pool.dialNext(self, because: error) }
+            var reason: String?
+            if case .failed(let error) = result { reason = error.text }
+            leaveAddress(because: connectFailure(reason))
         }
+    }
+
+    /// Goes on with the next address when this one has had its time, be it that nobody is there or that TLS gets nowhere.
+    func checkConnecting(at now: ContinuousClock.Instant) {
+        guard !isClosed, connection != nil, !isOpen, connectClock.isOver(at: now) else { return }
+        leaveAddress(
+            because: BackupError(
+                .timedOut, "cannot connect to \(peer.origin) within \(connectClock.limit.text)", isRetryable: true))
+    }
+
+    private func leaveAddress(because failure: BackupError) {
+        if let connection { loop.close(connection) }
+        connection = nil
+        loop.pool.dial(self, after: failure)
+    }
+
+    /// - Parameter reason: the system's words; nil when there is no address that could have failed.
+    func connectFailure(_ reason: String?) -> BackupError {
+        let reason = reason ?? "it has no address"
+        return BackupError(.unavailable, "cannot connect to \(peer.origin): \(reason)", isRetryable: true)
     }
 
     func fail(_ failure: WireFailure) {
@@ -122,13 +151,6 @@ final class Exchange: ConnectionUser {
         } else {
             loop.pool.discard(connection)
         }
-    }
-
-    /// The error when it takes too long to connect.
-    func connectFailure(at now: ContinuousClock.Instant) -> BackupError? {
-        guard !isClosed, let since = connectingSince, !isOpen, now - since >= connectTimeout else { return nil }
-        return BackupError(
-            .timedOut, "cannot connect to \(peer.origin) within \(connectTimeout.text)", isRetryable: true)
     }
 
     // MARK: Sending

@@ -381,10 +381,8 @@ final class RelayCall: LoopCall, ExchangeOwner {
     }
 
     func check(at now: ContinuousClock.Instant) {
+        for exchange in [source, destination].compactMap({ $0 }) { exchange.checkConnecting(at: now) }
         guard phase != .ended else { return }
-        for exchange in [source, destination].compactMap({ $0 }) {
-            if let error = exchange.connectFailure(at: now) { return fail(error) }
-        }
         let isConnecting = source?.isOpen == false && phase == .asking || destination?.isOpen == false
         let moved = (source?.moved ?? 0) + (destination?.moved ?? 0) - left.toReceive - left.toSend
         // Bytes that trickle are passed on all the same: less often, and one by one if need be.

@@ -103,7 +103,8 @@ final class RequestCall: LoopCall, ExchangeOwner {
             return fail(
                 BackupError(.timedOut, "\(origin): no complete answer within \(limit.text)", isRetryable: true))
         }
-        if let error = exchange.connectFailure(at: now) { return fail(error) }
+        exchange.checkConnecting(at: now)
+        guard !isEnded else { return }
         let isStalled = stallClock.isStalled(
             at: now, moved: exchange.moved + Int64(sent), waitsForUs: !exchange.isOpen,
             unacknowledged: { exchange.connection?.unacknowledgedBytes ?? 0 })

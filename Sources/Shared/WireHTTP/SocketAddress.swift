@@ -4,6 +4,9 @@ import Support
 
 /// An address to connect to.
 struct SocketAddress: Sendable {
+    /// ``lookUp(_:isNumeric:)``, or what a test has in its place.
+    typealias LookUp = @Sendable (_ origin: Origin, _ isNumeric: Bool) throws(BackupError) -> [SocketAddress]
+
     private var storage = sockaddr_storage()
     private let length: socklen_t
 
@@ -64,4 +67,12 @@ struct SocketAddress: Sendable {
         }
         return addresses
     }
+}
+
+extension SocketAddress: Hashable {
+    private var bytes: [UInt8] { withUnsafeBytes(of: storage) { Array($0.prefix(Int(length))) } }
+
+    static func == (one: SocketAddress, other: SocketAddress) -> Bool { one.bytes == other.bytes }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
 }

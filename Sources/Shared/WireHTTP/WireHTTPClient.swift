@@ -19,11 +19,24 @@ package final class WireHTTPClient: HTTPRelay {
     ///   - loops: event loops, one thread each; as many as the machine has processors, and at most 8, if not told otherwise.
     ///   - maximumConnectionsPerHost: requests beyond it wait for their turn. The receiving ends of relays do not count.
     ///   - environment: looks up `SSL_CERT_FILE`, `SSL_CERT_DIR` and the variables of proxies.
-    package init(
+    package convenience init(
         fallback: any HTTPClient,
         loops: Int = max(1, min(8, sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
         maximumConnectionsPerHost: Int = 256,
         environment: (String) -> String? = environmentVariable
+    ) {
+        self.init(
+            fallback: fallback, loops: loops, maximumConnectionsPerHost: maximumConnectionsPerHost,
+            environment: environment,
+            lookUp: { (origin: Origin, isNumeric: Bool) throws(BackupError) -> [SocketAddress] in
+                try SocketAddress.lookUp(origin, isNumeric: isNumeric)
+            })
+    }
+
+    /// - Parameter lookUp: asks the name service.
+    init(
+        fallback: any HTTPClient, loops: Int, maximumConnectionsPerHost: Int, environment: (String) -> String?,
+        lookUp: @escaping SocketAddress.LookUp
     ) {
         precondition(loops > 0)
         // OpenSSL writes without MSG_NOSIGNAL.
@@ -34,7 +47,7 @@ package final class WireHTTPClient: HTTPRelay {
         let connectionsPerLoop = max(1, (maximumConnectionsPerHost + loops - 1) / loops)
         mailboxes = (0..<loops).compactMap { index in
             guard let mailbox = try? LoopMailbox<WireCommand>() else { return nil }
-            WireHTTPClient.startLoop(index, mailbox, contexts, connectionsPerLoop)
+            WireHTTPClient.startLoop(index, mailbox, contexts, connectionsPerLoop, lookUp)
             return mailbox
         }
         choice = LoopChoice(loops: max(1, mailboxes.count))
@@ -121,11 +134,12 @@ package final class WireHTTPClient: HTTPRelay {
     }
 
     private static func startLoop(
-        _ index: Int, _ mailbox: LoopMailbox<WireCommand>, _ contexts: TLSContexts, _ connectionsPerPeer: Int
+        _ index: Int, _ mailbox: LoopMailbox<WireCommand>, _ contexts: TLSContexts, _ connectionsPerPeer: Int,
+        _ lookUp: @escaping SocketAddress.LookUp
     ) {
         startMovingThread(named: "wire-\(index)") {
             do throws(BackupError) {
-                try WireLoop(mailbox, contexts, connectionsPerPeer: connectionsPerPeer).run()
+                try WireLoop(mailbox, contexts, connectionsPerPeer: connectionsPerPeer, lookUp: lookUp).run()
             } catch {
                 // Every call to a loop that cannot run fails with the reason.
                 for case .start(let submission) in mailbox.close() { submission.fail(error) }

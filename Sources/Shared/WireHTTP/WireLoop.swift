@@ -26,6 +26,7 @@ extension LoopCall {
 final class WireLoop {
     let mailbox: LoopMailbox<WireCommand>
     let contexts: TLSContexts
+    let lookUp: SocketAddress.LookUp
     private(set) lazy var pool = ConnectionPool(self, limit: connectionsPerPeer)
     var buffers = BufferPool()
     var pipes = PipePool()
@@ -45,9 +46,13 @@ final class WireLoop {
     private static let busyShare = 0.6
 
     /// - Throws: ``BackupError/Code/internalError`` when the process has no file descriptors left.
-    init(_ mailbox: LoopMailbox<WireCommand>, _ contexts: TLSContexts, connectionsPerPeer: Int) throws(BackupError) {
+    init(
+        _ mailbox: LoopMailbox<WireCommand>, _ contexts: TLSContexts, connectionsPerPeer: Int,
+        lookUp: @escaping SocketAddress.LookUp
+    ) throws(BackupError) {
         self.mailbox = mailbox
         self.contexts = contexts
+        self.lookUp = lookUp
         self.connectionsPerPeer = connectionsPerPeer
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw BackupError(.internalError, "cannot create an epoll: \(SystemError().text)") }

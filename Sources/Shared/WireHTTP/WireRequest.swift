@@ -7,6 +7,7 @@ struct WireRequest {
     let method: String
     /// Request line and fields, with the empty line.
     let head: [UInt8]
+    /// Never more than the whole request has: every address is to have its part of it.
     let connectTimeout: Duration
 
     /// - Parameter length: bytes of the body; nil for a request without one.
@@ -19,7 +20,7 @@ struct WireRequest {
         try request.validate(for: origin)
         peer = Peer(origin, request.tls)
         method = request.method
-        connectTimeout = request.connectTimeout
+        connectTimeout = min(request.connectTimeout, request.totalTimeout ?? request.connectTimeout)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(768)
         bytes.append(contentsOf: request.method.utf8)
