@@ -6,11 +6,14 @@ import Synchronization
 final class LiveLine: Sendable {
     private let isShown = Mutex(false)
 
+    /// Characters that have room in it. A line that fills the last column would wrap around on some terminals.
+    var width: Int { max(20, Terminal.width(of: STDERR_FILENO) - 1) }
+
     /// Draws `text` over the line that is there, cut to the terminal's width.
     func show(_ text: String) {
-        let width = max(20, Terminal.width(of: STDERR_FILENO) - 1)
+        let line = text.prefix(width)
         isShown.withLock { shown in
-            writeAll("\r\u{1b}[K\(text.prefix(width))", to: STDERR_FILENO)
+            writeAll("\r\u{1b}[K\(line)", to: STDERR_FILENO)
             shown = true
         }
     }
@@ -48,7 +51,8 @@ struct ProgressDisplay: Sendable {
         while (try? await Task.sleep(for: interval)) != nil {
             let current = await snapshot()
             guard !Task.isCancelled else { return }
-            let line = current.line(meter.rates(of: current, at: .now))
+            let rates = meter.rates(of: current, at: .now)
+            let line = liveLine.map { current.line(rates, width: $0.width) } ?? current.line(rates)
             // Between two phases there is nothing to tell.
             guard !line.isEmpty else { continue }
             if let liveLine { liveLine.show(line) } else { logger.info(line) }

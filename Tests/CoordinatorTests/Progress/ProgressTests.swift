@@ -110,6 +110,88 @@ import Testing
         #expect(line.hasSuffix(" | one 512.0 KiB/s, two 2.0 MiB/s"))
     }
 
+    /// A copy of half a tebibyte with a long list of phases, and its rates with `-v`.
+    private func large(agents: [String]) -> (ProgressSnapshot, ProgressRates) {
+        let mebibyte: Int64 = 1 << 20
+        var snapshot = ProgressSnapshot()
+        snapshot.phase = "flush, list segments, list binlogs, copy, verify the copies"
+        (snapshot.shardsDone, snapshot.shardsTotal) = (1234, 4096)
+        (snapshot.objectsDone, snapshot.objectsTotal) = (310_000, 1_022_000)
+        (snapshot.bytesDone, snapshot.bytesTotal) = (80 << 30, 512 << 30)
+        snapshot.agents = 4
+        snapshot.shares = agents.map { ($0, mebibyte) }
+        var rates = ProgressRates(now: Double(96 * mebibyte), steady: Double(96 * mebibyte))
+        for agent in agents { rates.agents[agent] = Double(25 * mebibyte) }
+        return (snapshot, rates)
+    }
+
+    @Test(
+        arguments: [
+            (60, "15% of 512.0 GiB | 96.0 MiB/s | 1h16m left | 4 agents"),
+            (79, "flush +4 | 15% of 512.0 GiB | 96.0 MiB/s | 1 h 16 min left | 4 agents"),
+            (80, "flush +4 | 15% of 512.0 GiB | 96.0 MiB/s | 1 h 16 min left | 4 agents"),
+            (
+                120,
+                "flush +4 | shards 1234/4096 | objects 310000/1022000 | 80.0 GiB of 512.0 GiB | 96.0 MiB/s"
+                    + " | 1 h 16 min left | 4 agents"
+            ),
+        ])
+    func aShortLineHasWhatMatters(width: Int, line: String) {
+        let (snapshot, rates) = large(agents: [])
+        #expect(snapshot.line(rates, width: width) == line)
+        #expect(snapshot.line(rates, width: 200) == snapshot.line(rates))
+    }
+
+    @Test(
+        arguments: [
+            // Not even one of them has room.
+            (60, "15% of 512.0 GiB | 96.0 MiB/s | 1h16m left | 4 agents"),
+            (79, "15% of 512.0 GiB | 96.0 MiB/s | 1h16m left | 4 agents | agent-1 25.0 MiB/s, +3"),
+            (80, "15% of 512.0 GiB | 96.0 MiB/s | 1h16m left | 4 agents | agent-1 25.0 MiB/s, +3"),
+            (
+                120,
+                "15% of 512.0 GiB | 96.0 MiB/s | 1h16m left | 4 agents | agent-1 25.0 MiB/s, agent-2 25.0 MiB/s, "
+                    + "agent-3 25.0 MiB/s, +1"
+            ),
+            (
+                200,
+                "flush +4 | shards 1234/4096 | objects 310000/1022000 | 80.0 GiB of 512.0 GiB | 96.0 MiB/s"
+                    + " | 1 h 16 min left | 4 agents | agent-1 25.0 MiB/s, agent-2 25.0 MiB/s, agent-3 25.0 MiB/s, "
+                    + "agent-4 25.0 MiB/s"
+            ),
+        ])
+    func aShortLineHasTheRatesOfTheAgents(width: Int, line: String) {
+        let (snapshot, rates) = large(agents: (1...4).map { "agent-\($0)" })
+        #expect(snapshot.line(rates, width: width) == line)
+        #expect(snapshot.line(rates, width: 300) == snapshot.line(rates))
+    }
+
+    @Test func longNamesOfAgentsAreShortenedAtLast() {
+        let (snapshot, rates) = large(agents: (10..<22).map { "milvus-backup-agent-7f9c6d-x\($0)" })
+        let start = "15% of 512.0 GiB | 96.0 MiB/s | 1h16m left | "
+        #expect(snapshot.line(rates, width: 79) == start + "..7f9c6d-x10 25.0 MiB/s, +11")
+        #expect(snapshot.line(rates, width: 1000) == snapshot.line(rates))
+    }
+
+    @Test(arguments: [0, 1, 60, 80, 120, 200]) func noLineIsWiderThanTheTerminal(width: Int) {
+        for count in [0, 1, 9, 10, 11, 400] {
+            let (snapshot, rates) = large(agents: (0..<count).map { "agent-\($0)" })
+            #expect(snapshot.line(rates, width: width).count <= width)
+        }
+    }
+
+    @Test func aShortLineBeforeTheFirstShardNamesThePhase() {
+        var snapshot = ProgressSnapshot()
+        #expect(snapshot.line(width: 60).isEmpty)
+        snapshot.phase = "list databases and collections, describe collections, wait for agents"
+        #expect(snapshot.line(width: 60) == "list databases and collections +2")
+        #expect(snapshot.line(width: 80) == snapshot.phase)
+        #expect(snapshot.line(width: 20) == "list databases and c")
+        // Shards without bytes are counted themselves.
+        (snapshot.shardsDone, snapshot.shardsTotal) = (1, 3)
+        #expect(snapshot.line(width: 20) == "33% of 0 B")
+    }
+
     @Test func countedWordsAgree() {
         #expect(counted(0, "object") == "0 objects" && counted(1, "object") == "1 object")
     }
