@@ -82,7 +82,8 @@ struct CollectionBackupTask: Sendable {
             do {
                 try await copy(planned, finished)
                 let verifier = CopyVerifier(
-                    store: context.stores.backup, paths: backupPaths, copied: finished.value)
+                    store: context.stores.backup, paths: backupPaths, copied: finished.value,
+                    listing: context.listing)
                 let changed = try await timer.measure(.verify) { try await verifier.verify(planned) }
                 guard let first = changed.first else {
                     try await remove(seen, except: planned)

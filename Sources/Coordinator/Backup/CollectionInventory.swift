@@ -31,8 +31,9 @@ struct CollectionInventory: Sendable {
         }.filter(\.state.isBackedUp)
         return try await timer.measure(.listBinlogs) {
             let fields = collection.schema.fieldsOfEverySegment(features)
-            return try await SegmentLogLister(store: context.stores.milvus, paths: paths, requiredFields: fields)
-                .logs(of: segments, collectionID: collection.collectionID)
+            let lister = SegmentLogLister(
+                store: context.stores.milvus, paths: paths, requiredFields: fields, listing: context.listing)
+            return try await lister.logs(of: segments, collectionID: collection.collectionID)
         }
     }
 

@@ -2,11 +2,13 @@ import BackupFormat
 import MilvusClient
 import ObjectStorage
 import Support
+import Synchronization
 
 /// Finds the logs of a collection's segments in Milvus' bucket.
 ///
-/// Partitions are listed in parallel, each as a whole: one request for a thousand logs, however many segments they belong
-/// to. Logs of segments that Milvus did not name (dropped, compacted away) are passed over.
+/// Partitions are listed in parallel: one of no more than a thousand logs as a whole, however many segments they
+/// belong to, a larger one by its segments. Logs of segments that Milvus did not name (dropped, compacted away) are
+/// passed over.
 ///
 /// That a field has no logs would be noticed; that deletions have none, nothing tells, and their rows would come back. So
 /// deletions are listed twice: what one listing of a store that lags behind does not show, another one may.
@@ -17,6 +19,7 @@ struct SegmentLogLister: Sendable {
     var requiredFields: Set<Int64> = []
     /// Partitions listed at the same time.
     var parallelism = 16
+    var listing = SegmentListing()
     /// How often a partition is listed that does not show what it must have.
     var retry = RetryPolicy(attempts: 4, initialDelay: .milliseconds(100))
 
@@ -39,32 +42,20 @@ struct SegmentLogLister: Sendable {
     private func logs(
         collectionID: Int64, partitionID: Int64, segments: [Milvus.PersistentSegment]
     ) async throws -> [SegmentBackup] {
-        var found = Dictionary(
-            segments.map { ($0.id, SegmentBackup($0, collectionID: collectionID)) },
-            uniquingKeysWith: { first, _ in first })
-        var size: Int64 = 0
-        func list(_ kind: LogKind, passesOver isKnown: (SourceKey) -> Bool = { _ in false }) async throws {
+        let found = FoundLogs(segments, collectionID: collectionID, paths: paths)
+        func list(_ kind: LogKind) async throws {
             let prefix = paths.partitionPrefix(kind, collectionID: collectionID, partitionID: partitionID)
-            try await store.forEachPage(prefix: prefix) { page in
-                for object in page.objects where !object.key.hasSuffix("/") {
-                    guard let key = paths.parse(object.key) else {
-                        throw BackupError(.corrupted, "\(object.key) in Milvus' bucket is not the path of a log")
-                    }
-                    guard object.size <= BackupInfo.maximumSize - size else {
-                        let what = "\(object.key) in Milvus' bucket"
-                        throw BackupError(.corrupted, "\(what) cannot have \(object.size) bytes")
-                    }
-                    size += object.size
-                    if !isKnown(key) { found[key.segmentID]?.add(key, size: object.size) }
-                }
-            }
+            try await listing.forEachPage(
+                of: store, below: prefix, directories: { Set(segments.map { "\(prefix)\($0.id)/" }) },
+                check: found.check
+            ) { page in try found.add(page) }
         }
         if partitionID != SegmentBackup.allPartitions { try await list(.insert) }
         var listings = 0
         repeat {
             if listings > 1 { try await Task.sleep(for: retry.initialDelay) }
-            let known = found
-            try await list(.delta) { known[$0.segmentID]?.hasDeletions($0.logID) == true }
+            if listings > 0 { found.rememberDeletions() }
+            try await list(.delta)
             listings += 1
         } while listings < 2 || (listings < Self.maximumListings && segments.contains { lacksDeletions($0, found) })
         return try segments.compactMap { segment in
@@ -78,11 +69,78 @@ struct SegmentLogLister: Sendable {
     private static let maximumListings = 4
 
     /// A segment of level 0 has deletions, or it would not have been written.
-    private func lacksDeletions(_ segment: Milvus.PersistentSegment, _ found: [Int64: SegmentBackup]) -> Bool {
+    private func lacksDeletions(_ segment: Milvus.PersistentSegment, _ found: FoundLogs) -> Bool {
         // Servers before 2.4.7 do not tell levels.
         let isL0 =
             segment.level == .l0 || (segment.level == .legacy && segment.partitionID == SegmentBackup.allPartitions)
         return isL0 && found[segment.id]?.deltaLogs.isEmpty == true
+    }
+}
+
+/// The logs of a partition's segments, put together from several listings at a time.
+private final class FoundLogs: Sendable {
+    private struct Deletion: Hashable {
+        var segmentID: Int64
+        var logID: Int64
+    }
+
+    private struct State {
+        var segments: [Int64: SegmentBackup]
+        /// Bytes of all that was listed.
+        var size: Int64 = 0
+        /// What earlier listings have shown.
+        var deletions: Set<Deletion> = []
+    }
+
+    private let paths: MilvusPaths
+    private let state: Mutex<State>
+
+    init(_ segments: [Milvus.PersistentSegment], collectionID: Int64, paths: MilvusPaths) {
+        self.paths = paths
+        let empty = segments.map { ($0.id, SegmentBackup($0, collectionID: collectionID)) }
+        state = Mutex(State(segments: Dictionary(empty, uniquingKeysWith: { first, _ in first })))
+    }
+
+    subscript(segmentID: Int64) -> SegmentBackup? { state.withLock { $0.segments[segmentID] } }
+
+    func add(_ page: ObjectPage) throws(BackupError) {
+        try state.withLock { state throws(BackupError) in
+            for object in page.objects where !object.key.hasSuffix("/") {
+                let key = try parsed(object)
+                guard object.size <= BackupInfo.maximumSize - state.size else {
+                    let what = "\(object.key) in Milvus' bucket"
+                    throw BackupError(.corrupted, "\(what) cannot have \(object.size) bytes")
+                }
+                state.size += object.size
+                let deletion = Deletion(segmentID: key.segmentID, logID: key.logID)
+                if key.kind == .delta, state.deletions.contains(deletion) { continue }
+                state.segments[key.segmentID]?.add(key, size: object.size)
+            }
+        }
+    }
+
+    /// Looks whether there is anything but logs. If Milvus had them elsewhere than in directories of segments, none would
+    /// be found, and that deletions are not found nothing tells.
+    func check(_ page: ObjectPage) throws(BackupError) {
+        for object in page.objects where !object.key.hasSuffix("/") { _ = try parsed(object) }
+    }
+
+    /// From now on, deletions that were found are passed over.
+    func rememberDeletions() {
+        state.withLock { state in
+            for segment in state.segments.values {
+                for log in segment.deltaLogs.binlogs {
+                    state.deletions.insert(Deletion(segmentID: segment.segmentID, logID: log.logID))
+                }
+            }
+        }
+    }
+
+    private func parsed(_ object: ObjectInfo) throws(BackupError) -> SourceKey {
+        guard let key = paths.parse(object.key) else {
+            throw BackupError(.corrupted, "\(object.key) in Milvus' bucket is not the path of a log")
+        }
+        return key
     }
 }
 
@@ -105,8 +163,6 @@ extension SegmentBackup {
         }
         self.size += size
     }
-
-    fileprivate func hasDeletions(_ logID: Int64) -> Bool { deltaLogs.binlogs.contains { $0.logID == logID } }
 
     /// Servers before 2.4.7 do not tell levels: a segment of deletions only is one of level 0.
     fileprivate mutating func finish(level: Milvus.SegmentLevel) {

@@ -1,6 +1,7 @@
 import BackupFormat
 import ObjectStorage
 import Support
+import Synchronization
 
 /// Compares what lies in a store with the plan, key by key and size by size.
 ///
@@ -11,10 +12,11 @@ struct CopyVerifier: Sendable {
     let paths: BackupPaths
     /// What is known of the copies.
     var copied = FinishedObjects()
+    var listing = SegmentListing()
 
     /// - Returns: objects with other bytes than their copies had. A worker that has lost its shard may write once more what
     ///   another one has copied since, and be gone before it can look at it.
-    /// - Throws: `corrupted` with the first object that is missing or has another size.
+    /// - Throws: `corrupted` with an object that is missing or has another size.
     @discardableResult
     func verify(_ collection: CollectionBackup) async throws -> [ObjectInfo] {
         let segments = collection.partitions.flatMap(\.segments) + collection.l0Segments
@@ -31,18 +33,17 @@ struct CopyVerifier: Sendable {
     /// - Throws: `corrupted` with an object that is missing or has another size.
     @discardableResult
     func verify(_ kind: LogKind, of segments: [SegmentBackup], below prefix: String) async throws -> [ObjectInfo] {
-        var expected = ExpectedLogs(kind, segments: segments)
-        guard !expected.isEmpty else { return [] }
-        var doubtful: [ObjectInfo] = []
-        try await store.forEachPage(prefix: prefix) { page in
-            for object in page.objects {
-                guard let (key, groupID) = paths.parse(object.key) else { continue }
-                guard let size = expected.found(key, groupID: groupID) else { continue }
-                guard size == object.size else { throw wrongSize(object.key, found: object.size, expected: size) }
-                if isContradicted(object) { doubtful.append(object) }
-            }
+        let comparison = Mutex(Comparison(expected: ExpectedLogs(kind, segments: segments)))
+        guard !comparison.withLock({ $0.expected.isEmpty }) else { return [] }
+        // What is not in the plan does not matter, wherever it lies.
+        try await listing.forEachPage(
+            of: store, below: prefix, directories: { comparison.withLock { $0.expected.directories(in: paths) } },
+            check: { _ in }
+        ) { page in
+            try comparison.withLock { state throws(BackupError) in try compare(page, &state) }
         }
-        _ = try await mapInParallel(expected.missing, limit: 16) { segment, log in
+        let (missing, doubtful) = comparison.withLock { ($0.expected.missing, $0.doubtful) }
+        _ = try await mapInParallel(missing, limit: 16) { segment, log in
             try await lookFor(paths.binlogRoot + paths.relativePath(kind, log, of: segment), size: log.size)
         }
         // A listing may be old; what the store says of the object itself counts.
@@ -50,6 +51,15 @@ struct CopyVerifier: Sendable {
             let found = try await lookFor(object.key, size: object.size)
             return isContradicted(found) ? found : nil
         }.compactMap { $0 }
+    }
+
+    private func compare(_ page: ObjectPage, _ comparison: inout Comparison) throws(BackupError) {
+        for object in page.objects {
+            guard let (key, groupID) = paths.parse(object.key) else { continue }
+            guard let size = comparison.expected.found(key, groupID: groupID) else { continue }
+            guard size == object.size else { throw wrongSize(object.key, found: object.size, expected: size) }
+            if isContradicted(object) { comparison.doubtful.append(object) }
+        }
     }
 
     private func isContradicted(_ object: ObjectInfo) -> Bool {
@@ -72,6 +82,13 @@ struct CopyVerifier: Sendable {
     }
 
     private var bucket: String { "\"\(store.identity.bucket)\"" }
+}
+
+/// What a listing has shown so far.
+private struct Comparison {
+    var expected: ExpectedLogs
+    /// Objects with other bytes than their copies had.
+    var doubtful: [ObjectInfo] = []
 }
 
 /// The logs that should be in a listing. A listing has the logs of a segment in the order in which they were listed at the
@@ -98,6 +115,11 @@ private struct ExpectedLogs {
     }
 
     var isEmpty: Bool { segments.isEmpty }
+
+    /// Where the logs should be.
+    func directories(in paths: BackupPaths) -> Set<String> {
+        Set(segments.map { paths.segmentPrefix(kind, of: $0) })
+    }
 
     /// The size the log must have; nil when it is not in the plan.
     mutating func found(_ key: SourceKey, groupID: Int64) -> Int64? {

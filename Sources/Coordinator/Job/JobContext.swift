@@ -16,6 +16,7 @@ struct JobContext: Sendable {
     let workforce: Workforce
     /// Shows the job to others.
     var monitor = JobMonitor()
+    let listing = SegmentListing()
     /// Where the live progress goes; nil where standard error is no terminal.
     var liveLine: LiveLine?
     /// Whether every agent is shown by itself.
@@ -26,10 +27,11 @@ struct JobContext: Sendable {
     var stores: (milvus: any ObjectStore, backup: any ObjectStore) { (services.stores.milvus, services.stores.backup) }
     var logger: Logger { services.logger }
 
-    /// How bytes get from one store to the other.
+    /// How bytes get from one store to the other: decided here for all agents, whose endpoints may be others. `auto` when the
+    /// stores are one backend.
     var transferMode: TransferMode {
         switch configuration.transfer.mode {
-        case .auto: .auto
+        case .auto: stores.milvus.identity.isSameBackend(as: stores.backup.identity) ? .auto : .streaming
         case .direct: .direct
         case .streaming: .streaming
         }
@@ -45,10 +47,8 @@ struct JobContext: Sendable {
     /// parts in flight as well.
     private var largeObject: Int64? {
         guard workforce.hasAgents, let threshold = configuration.transfer.largeObjectThreshold else { return nil }
-        let mayBeCopiedByStore =
-            transferMode != .streaming && stores.milvus.identity.isSameBackend(as: stores.backup.identity)
-        // One request is all it takes below the other threshold.
-        return mayBeCopiedByStore ? max(threshold, configuration.transfer.multipartCopyThreshold) : threshold
+        // Where the store copies, one request is all it takes below the other threshold.
+        return transferMode != .streaming ? max(threshold, configuration.transfer.multipartCopyThreshold) : threshold
     }
 
     /// Ends what a job that has failed leaves of uploads in parts, when its workers are gone: one that was in the middle of a

@@ -8,6 +8,11 @@ import Support
 struct FinishedObjects: Sendable {
     /// By hashes of key and size: sixteen bytes an object. Two that agree by chance are found when the copies are checked.
     private var known: [Int: ETagMark] = [:]
+    /// What was read of a journal. All collections of a backup share this one table: what becomes of an object later is in the
+    /// others.
+    private var earlier: [Int: ETagMark] = [:]
+    /// Of the earlier ones.
+    private var forgotten: Set<Int> = []
     /// The compressed records.
     private(set) var frames: [UInt8] = []
 
@@ -16,15 +21,16 @@ struct FinishedObjects: Sendable {
     /// Records that are in memory at once.
     private static let batchSize = 2000
 
-    var isEmpty: Bool { known.isEmpty }
-    var count: Int { known.count }
+    var isEmpty: Bool { known.isEmpty && earlier.count == forgotten.count }
+    /// Those that were copied again since they were read count twice.
+    var count: Int { known.count + earlier.count - forgotten.count }
 
     /// - Parameter key: below the backup's directory.
-    func contains(_ key: Substring, size: Int64) -> Bool { known[Self.hash(key, size)] != nil }
+    func contains(_ key: Substring, size: Int64) -> Bool { mark(of: Self.hash(key, size)) != nil }
 
     /// Whether an object certainly has other bytes than its copy had when it was looked at.
     func contradicts(_ key: Substring, size: Int64, etag: String) -> Bool {
-        known[Self.hash(key, size)]?.isDifferent(from: ETagMark(etag)) == true
+        mark(of: Self.hash(key, size))?.isDifferent(from: ETagMark(etag)) == true
     }
 
     /// Adds what a shard has copied.
@@ -37,7 +43,15 @@ struct FinishedObjects: Sendable {
     }
 
     /// Has an object copied again.
-    mutating func forget(_ key: Substring, size: Int64) { known[Self.hash(key, size)] = nil }
+    mutating func forget(_ key: Substring, size: Int64) {
+        let hash = Self.hash(key, size)
+        known[hash] = nil
+        if earlier[hash] != nil { forgotten.insert(hash) }
+    }
+
+    private func mark(of hash: Int) -> ETagMark? {
+        known[hash] ?? (forgotten.contains(hash) ? nil : earlier[hash])
+    }
 
     /// Reads the pieces of a journal. One that is damaged is passed over: what it tells of is copied again.
     static func read(from store: any ObjectStore, paths: BackupPaths, logger: Logger) async throws -> FinishedObjects {
@@ -47,7 +61,7 @@ struct FinishedObjects: Sendable {
         for piece in pieces {
             do {
                 let told = try await store.getStreamed(piece) { try FinishedObjects(piece: $0) }
-                finished.known.merge(told.known) { _, later in later }
+                finished.earlier.merge(told.known) { _, later in later }
                 finished.frames += told.frames
             } catch let error as BackupError where error.code == .corrupted {
                 logger.warn("a piece of the journal is damaged", ["key": piece, "error": error.description])

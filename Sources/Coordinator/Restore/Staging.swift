@@ -67,7 +67,7 @@ struct Staging: Sendable {
             }
         }
         try await context.timer.measure(.verify) {
-            let verifier = CopyVerifier(store: context.stores.milvus, paths: paths)
+            let verifier = CopyVerifier(store: context.stores.milvus, paths: paths, listing: context.listing)
             for kind in LogKind.allCases where kind == .delta || !unit.isL0 {
                 try await verifier.verify(kind, of: unit.segments, below: unit.prefix(kind, in: paths))
             }

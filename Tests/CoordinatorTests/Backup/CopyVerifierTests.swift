@@ -83,6 +83,33 @@ import Testing
         await #expect(throws: BackupError.self) { try await verifier.verify(large) }
     }
 
+    @Test func manySegmentsAreListedInParallel() async throws {
+        // Every second one has no directory of a group.
+        let segments = (Int64(1000)..<1080).map { id in
+            SegmentBackup.sample(id, group: id % 2 == 0 ? id : 0, logs: 5)
+        }
+        let large = CollectionBackup.sample(
+            segments: [10: segments, 11: [.sample(2000, partition: 11)]],
+            l0: [.sample(3000, partition: -1, isL0: true)])
+        large.putLogs(into: store, paths)
+        // Not in the plan, and not looked at.
+        for log in 0..<1500 { store.set("backup/nightly/binlogs/insert_log/1/12/7/7/0/\(log)", []) }
+        store.faults.before = { _ in try await Task.sleep(for: .milliseconds(2)) }
+        try await verifier.verify(large)
+        let peak = store.counts.peak[.list, default: 0]
+        #expect(peak > 1 && peak <= 16 && store.counts.count(.head) == 0)
+        // The deletions are one page; the other logs are a first page and what begins with 10/100 to 10/107 or 11/200.
+        #expect(store.counts.count(.list, key: "backup/nightly/binlogs/delta_log/1/") == 1)
+        #expect(store.counts.count(.list) == 1 + 1 + 9)
+        let key = "backup/nightly/binlogs/insert_log/1/10/1079/100/1079004"
+        store.set(key, [1])
+        let error = await #expect(throws: BackupError.self) { try await verifier.verify(large) }
+        #expect(error?.message.contains("\(key) in bucket \"backup\" has 1 bytes and should have 110") == true)
+        try await store.delete([key])
+        let missing = await #expect(throws: BackupError.self) { try await verifier.verify(large) }
+        #expect(missing?.message.contains("\(key) is missing") == true)
+    }
+
     /// The order of the listing need not be that of the metadata.
     @Test func anyOrderOfTheLogsIsFine() async throws {
         var segment = SegmentBackup.sample(1001, logs: 0, deltas: 0)

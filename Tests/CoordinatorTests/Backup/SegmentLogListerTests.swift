@@ -1,5 +1,6 @@
 import BackupFormat
 import MilvusClient
+import ObjectStorage
 import ObjectStorageTesting
 import Support
 import Synchronization
@@ -125,6 +126,95 @@ import Testing
     @Test func severalPagesAreListed() async throws {
         for log in 1...2500 { put("insert_log/1/10/1001/0/\(log)", 1) }
         #expect(Array(try await logs([segment(1001)])[0].insertLogs.binlogs).count == 2500)
+    }
+
+    /// What one listing shows that asks for page after page.
+    private func pageAfterPage(_ kind: LogKind, partition: Int64) async throws -> [Int64: [Binlog]] {
+        let paths = MilvusPaths(root: "files")
+        let prefix = paths.partitionPrefix(kind, collectionID: 1, partitionID: partition)
+        var logs: [Int64: [Binlog]] = [:]
+        try await store.forEachPage(prefix: prefix) { page in
+            for object in page.objects {
+                let key = try #require(paths.parse(object.key))
+                let log = Binlog(fieldID: key.fieldID, logID: key.logID, size: object.size)
+                logs[key.segmentID, default: []].append(log)
+            }
+        }
+        return logs
+    }
+
+    @Test(arguments: [1, 4]) func largePartitionsAreListedInParallel(parallelism: Int) async throws {
+        // Some of the ids begin with another one; every third segment is not named.
+        let ids = Array(Int64(1000)..<1015) + Array(Int64(10_000)..<10_015)
+        let named = ids.enumerated().filter { $0.offset % 3 != 2 }.map(\.element)
+        for id in ids {
+            for log in 1...60 {
+                put("insert_log/1/10/\(id)/\(log % 2)/\(log)", log % 7)
+                put("delta_log/1/-1/\(id + 50_000)/\(log)", log % 5)
+            }
+            put("delta_log/1/10/\(id)/71", 4)
+        }
+        let inserts = try await pageAfterPage(.insert, partition: 10)
+        let deltas = try await pageAfterPage(.delta, partition: -1)
+        store.faults.before = { _ in try await Task.sleep(for: .milliseconds(2)) }
+        var lister = lister
+        lister.parallelism = parallelism
+        lister.listing = SegmentListing(parallelism: parallelism)
+        let segments = named.map { segment($0) } + named.map { segment($0 + 50_000, partition: -1, level: .l0) }
+        let found = try await lister.logs(of: segments, collectionID: 1)
+        #expect(found.map(\.segmentID) == segments.map(\.id))
+        for segment in found where segment.partitionID == 10 {
+            #expect(Array(segment.insertLogs.binlogs) == inserts[segment.segmentID])
+            #expect(Array(segment.deltaLogs.binlogs) == [Binlog(logID: 71, size: 4)])
+        }
+        for segment in found where segment.partitionID == -1 {
+            #expect(segment.insertLogs.isEmpty && Array(segment.deltaLogs.binlogs) == deltas[segment.segmentID])
+        }
+        let peak = store.counts.peak[.list, default: 0]
+        // The first page of the other partition does not wait for the parts of this one.
+        #expect(parallelism == 1 ? peak == 1 : peak > 1 && peak <= parallelism + 1)
+    }
+
+    @Test func onlyALargePartitionCostsMoreRequests() async throws {
+        for log in 1...1000 { put("insert_log/1/10/\(1000 + log % 20)/0/\(log)", 1) }
+        let segments = (Int64(1000)..<1020).map { segment($0) }
+        #expect(try await logs(segments).count == 20)
+        // A page that is full is the only one all the same.
+        #expect(store.counts.count(.list, key: "files/insert_log/1/10/") == 1)
+        #expect(store.counts.count(.list, key: "files/delta_log/1/10/") == 2 && store.counts.count(.list) == 3)
+        // One log more, and there are twenty directories to be listed, each of them once.
+        put("insert_log/1/10/1000/0/1001", 1)
+        put("insert_log/1/11/1100/0/1", 1)
+        #expect(try await logs(segments + [segment(1100, partition: 11)]).count == 21)
+        #expect(store.counts.count(.list, key: "files/insert_log/1/10/") == 2)
+        #expect(store.counts.count(.list) == 3 + (1 + 20 + 2) + (1 + 2))
+    }
+
+    @Test func deletionsOfALargePartitionThatOneListingDoesNotShow() async throws {
+        for log in 1...1200 { put("delta_log/1/-1/\(1000 + log % 4)/\(log)", 1) }
+        let late = "delta_log/1/-1/1002/1000000"
+        store.faults.before = { [store] _ in
+            guard store.counts.count(.list, key: "files/delta_log/1/-1/") == 2 else { return }
+            store.set("files/\(late)", [1, 2])
+        }
+        let found = try await logs((Int64(1000)..<1004).map { segment($0, partition: -1, rows: 0) })
+        #expect(found.map(\.size) == [300, 300, 302, 300])
+        let deletions = found.map { Array($0.deltaLogs.binlogs) }
+        #expect(deletions.map(\.count) == [300, 300, 301, 300])
+        // What was found before stays where it was.
+        #expect(deletions[2].last == Binlog(logID: 1_000_000, size: 2))
+    }
+
+    @Test(arguments: ["insert_log/1/10/0.txt", "insert_log/1/10/1001/9/notes.txt"])
+    func aForeignKeyInALargePartitionIsRefusedByName(_ path: String) async throws {
+        for log in 1...1500 { put("insert_log/1/10/1001/0/\(log)", 1) }
+        put(path, 1)
+        var lister = lister
+        lister.retry.initialDelay = .milliseconds(1)
+        let error = await #expect(throws: BackupError.self) {
+            try await lister.logs(of: [segment(1001)], collectionID: 1)
+        }
+        #expect(error?.code == .corrupted && error?.message.contains(path) == true)
     }
 
     @Test func logsOfDroppedSegmentsAreIgnored() async throws {
