@@ -79,7 +79,7 @@ private struct Driver {
         self.name = name
         var cutter = ShardCutter(
             source: .milvus, destination: .backup,
-            mode: TransferMode(rawValue: configuration.transfer.mode.rawValue) ?? .auto,
+            mode: Self.mode(configuration, equipment),
             limits: ShardLimits(
                 bytes: configuration.backup.shard.maximumSize, tasks: configuration.backup.shard.maximumObjects))
         let root = equipment.roots.milvus.isEmpty ? "" : "\(equipment.roots.milvus)/"
@@ -93,6 +93,15 @@ private struct Driver {
             }
         }
         if let shard = cutter.endGroup() { shards.append(shard) }
+    }
+
+    private static func mode(_ configuration: Configuration, _ equipment: WorkerEquipment) -> TransferMode {
+        let (from, to) = (equipment.stores.milvus.identity, equipment.stores.backup.identity)
+        return switch configuration.transfer.mode {
+        case .auto: from.isSameBackend(as: to) ? .auto : .streaming
+        case .direct: .direct
+        case .streaming: .streaming
+        }
     }
 
     func drive(_ channel: CoordinatorChannel) async throws {

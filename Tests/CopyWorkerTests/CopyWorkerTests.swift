@@ -129,6 +129,21 @@ import Testing
         _ = await summary
     }
 
+    /// The agent may reach the stores by endpoints that look like two backends.
+    @Test func theCoordinatorDecidesWhetherTheStoreCopies() async throws {
+        let bench = WorkerBench()
+        async let summary = bench.worker.run()
+        try await bench.coordinator.send(.assignment(bench.assignment(1, objects: 1)))
+        #expect(try await bench.next() != nil)
+        #expect(bench.backup.counts.count(.copy) == 0, "it decides by itself when nobody else does")
+        try await bench.coordinator.send(.assignment(bench.assignment(2, objects: 1, sameBackend: true)))
+        #expect(try await bench.next() != nil)
+        #expect(bench.backup.counts.count(.copy) == 1)
+        try await bench.coordinator.send(.finish)
+        _ = try await bench.rest()
+        _ = await summary
+    }
+
     @Test func theModeOfTheShardHolds() async throws {
         let bench = WorkerBench(sharesBackend: true)
         async let summary = bench.worker.run()

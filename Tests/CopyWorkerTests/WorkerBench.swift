@@ -74,7 +74,9 @@ struct WorkerBench {
     }
 
     /// Puts the objects of a shard into the source, and says how they are to be copied.
-    func assignment(_ shard: Int, epoch: Int = 1, objects: Int, mode: TransferMode = .auto) -> Assignment {
+    func assignment(_ shard: Int, epoch: Int = 1, objects: Int, mode: TransferMode = .auto, sameBackend: Bool? = nil)
+        -> Assignment
+    {
         let tasks = (0..<objects).map { index in
             let bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: shard + index), count: 100 + index)
             milvus.set("files/log/\(shard)/\(index)", bytes)
@@ -84,7 +86,8 @@ struct WorkerBench {
             lease: Lease(job: "j", shard: shard, epoch: epoch), backupName: "nightly",
             shard: Shard(
                 id: shard, source: .milvus, destination: .backup, sourcePrefix: "files/log/",
-                destinationPrefix: "backup/nightly/binlogs/", mode: mode, tasks: tasks))
+                destinationPrefix: "backup/nightly/binlogs/", mode: mode, sameBackend: sameBackend,
+                tasks: tasks))
     }
 
     /// The next message that is no wish for work.

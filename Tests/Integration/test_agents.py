@@ -105,6 +105,27 @@ def test_a_killed_agent_loses_its_shards_to_the_other(create, proxy, wait_for_lo
     assert survivor.stop().code == 0
 
 
+def test_the_coordinator_decides_for_all_agents_whether_the_store_copies(
+    install, archive, proxy, coordinator_address, name
+):
+    """Both buckets are in one store, and this agent goes to one of them by a way of its own: to it they are two stores."""
+    bucket = Bucket(archive.milvus.store, name.replace("_", "-")).create()
+    way = proxy(archive.milvus.store)
+    installation = install(archive.milvus, bucket, change=small_shards)
+    values = programs.configuration(archive.milvus, bucket.service, bucket.name, log="")
+    through(way)(values)
+    file = programs.write_configuration(installation.directory / "agent.yaml", values)
+    installation.start_agent("far", coordinator_address, configuration_file=file)
+    listening = ["--listen", coordinator_address, "--min-agents", 1]
+    result = installation.run("create", "-n", name, "--filter", archive.filter, *listening)
+    assert result.code == 0, str(result)
+    assert_backup_is_right(archive.milvus, bucket, name)
+    copied = sum(bucket.sizes(f"backup/{name}/binlogs/").values())
+    assert copied > 7 * MIB
+    assert 0 < way.sent < copied / 10, "requests, and no bytes"
+    bucket.remove()
+
+
 def test_an_agent_that_is_asked_to_end_gives_its_shards_back(create, proxy, wait_for_log):
     run = create("--min-agents", 1)
     slow = proxy(run.bucket.service)

@@ -1,6 +1,7 @@
 """What the copying may use, and what the stores can take: limits are kept to on every path, with agents and without, and
 change while a job runs; a store that asks to slow down gets fewer requests."""
 
+import json
 import re
 import time
 
@@ -49,6 +50,16 @@ def test_a_bandwidth_is_kept_to(install, archive, bucket, name, path):
     assert made.code == 0, str(made)
     size = assert_copied(archive, bucket, name)
     assert seconds_of_copy(made) >= shortest(size)
+
+
+def test_reading_the_copies_keeps_to_it_too(install, archive, bucket, name):
+    installation = install(archive.milvus, bucket, change=settings())
+    assert installation.run("create", "-n", name, "--filter", archive.filter).code == 0
+    read = installation.run("verify", "-n", name, "--deep", "--set", "transfer.bandwidth=3MiB", "--json")
+    assert read.code == 0, str(read)
+    size = json.loads(read.output)["verification"]["bytes_read"]
+    assert size == assert_copied(archive, bucket, name)
+    assert read.seconds >= shortest(size)
 
 
 def test_agents_share_it(install, archive, bucket, name, coordinator_address, wait_for_log):

@@ -11,10 +11,11 @@ private final class Endpoint {
 
     convenience init(maximum: Int) { self.init(AdaptiveConcurrency(bounds: .init(maximum: maximum))) }
 
-    /// All places are taken all the time; `latency` says how long an answer takes with that many requests.
-    func work(rounds: Int, latency: (Int) -> Double) {
+    /// All places are taken all the time, or as many as those who ask ever take; `latency` says how long an answer takes with
+    /// that many requests.
+    func work(rounds: Int, atMost: Int = .max, latency: (Int) -> Double) {
         for _ in 0..<rounds {
-            let limit = concurrency.limit
+            let limit = min(concurrency.limit, atMost)
             let seconds = latency(limit)
             let waves = max(1, Int((0.3 / seconds).rounded(.up)))
             for _ in 0..<waves {
@@ -24,6 +25,10 @@ private final class Endpoint {
                 }
             }
         }
+    }
+
+    func succeed(inFlight: Int) {
+        _ = concurrency.succeeded(bytes: 1 << 20, inFlight: inFlight, now: now, jitter: 0.5)
     }
 
     func refuse(
@@ -94,6 +99,43 @@ private final class Endpoint {
         // But not to nothing: nobody has complained.
         for round in 1..<50 { endpoint.work(rounds: 4) { _ in 0.4 * Double(round) } }
         #expect(endpoint.concurrency.limit >= 16)
+    }
+
+    /// Streams are bound by the memory that their pipes take, long before the endpoint's places are.
+    @Test func answersThatTakeLongerLowerItAlsoWherePlacesStayEmpty() {
+        let endpoint = Endpoint(maximum: 128)
+        endpoint.work(rounds: 10, atMost: 64) { _ in 0.05 }
+        #expect(endpoint.concurrency.limit == 128)
+        endpoint.work(rounds: 4, atMost: 64) { _ in 0.4 }
+        #expect(endpoint.concurrency.limit < 64)
+        for round in 1..<50 { endpoint.work(rounds: 4, atMost: 64) { _ in 0.4 * Double(round) } }
+        #expect(endpoint.concurrency.limit >= 32)
+        endpoint.work(rounds: 100, atMost: 64) { _ in 0.05 }
+        #expect(endpoint.concurrency.limit >= 64)
+    }
+
+    /// Less gets done because less is asked for.
+    @Test func aJobThatComesToItsEndSaysNothing() {
+        let endpoint = Endpoint(maximum: 128)
+        endpoint.work(rounds: 10, atMost: 64) { _ in 0.05 }
+        for left in stride(from: 63, through: 1, by: -1) {
+            endpoint.now += .seconds(0.05)
+            endpoint.succeed(inFlight: left)
+        }
+        for _ in 0..<400 {
+            endpoint.now += .seconds(0.05)
+            endpoint.succeed(inFlight: Int.random(in: 1...20))
+        }
+        #expect(endpoint.concurrency.limit == 128)
+    }
+
+    @Test func placesThatNobodyTakesAreNotGivenBack() {
+        let endpoint = Endpoint(maximum: 128)
+        endpoint.now += .seconds(1)
+        #expect(endpoint.refuse(inFlight: 40))
+        #expect(endpoint.concurrency.limit == 20)
+        endpoint.work(rounds: 100, atMost: 5) { _ in 0.05 }
+        #expect(endpoint.concurrency.limit == 20)
     }
 
     @Test func waitsAsLongAsItIsToldButNotForEver() {

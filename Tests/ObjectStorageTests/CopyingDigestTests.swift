@@ -1,6 +1,7 @@
 import Checksums
 import ObjectStorageTesting
 import Support
+import Synchronization
 import Testing
 
 @testable import ObjectStorage
@@ -38,6 +39,34 @@ import Testing
         #expect(try await digest(bytes, etag: etag).etag == etag)
         // So many parts no usual size makes of it.
         #expect(try await digest(bytes, etag: String(repeating: "0", count: 32) + "-9").etag == nil)
+    }
+
+    /// As copies do.
+    @Test func theLimitsOfTheJobHold() async throws {
+        let content = CopyingBench.bytes(990)
+        copier.limiter.set(bandwidth: 4000, requestsPerSecond: nil)
+        let start = ContinuousClock.now
+        _ = try await digest(content)
+        #expect(ContinuousClock.now - start >= .milliseconds(200))
+        copier.limiter.set(bandwidth: nil, requestsPerSecond: 20)
+        let restart = ContinuousClock.now
+        for _ in 0..<6 { _ = try await digest(content) }
+        #expect(ContinuousClock.now - restart >= .milliseconds(200))
+    }
+
+    @Test func aStoreThatIsOverloadedIsReadLess() async throws {
+        let before = copier.gates[store.identity].limit
+        let isFirst = Mutex(true)
+        store.faults.before = { _ in
+            guard
+                isFirst.withLock({ first in
+                    defer { first = false }; return first
+                })
+            else { return }
+            throw BackupError(.throttled, "slow down", isRetryable: true)
+        }
+        _ = try await digest([1, 2, 3])
+        #expect(copier.gates[store.identity].limit < before)
     }
 
     @Test func anotherSizeIsDamage() async {

@@ -46,6 +46,16 @@ import Testing
         #expect(bench.to.counts.count(.copy) == 0)
     }
 
+    /// Whoever says so knows it: the endpoints may be others.
+    @Test func whatIsSaidToBeOneBackendIsAskedToCopy() async throws {
+        let bench = CopyingBench()
+        bench.from.set("k", CopyingBench.bytes(50))
+        let outcome = try await bench.copy(.directOrStreaming, size: 50)
+        #expect(bench.to.counts.count(.copy) == 1)
+        #expect(!outcome.copiedByStore && outcome.fallback != nil, "these two were not")
+        #expect(bench.to.bytes("k") == CopyingBench.bytes(50))
+    }
+
     @Test func streamingNeverAsksTheStore() async throws {
         let bench = CopyingBench(sharesBackend: true)
         bench.from.set("k", CopyingBench.bytes(50))

@@ -207,7 +207,7 @@ package final class CopyWorker: Sendable {
                 if shard.operation == .verify {
                     outcome = TaskOutcome(result: try await verify(id.index, from, progress))
                 } else {
-                    let mode = CopyMode(shard.mode)
+                    let mode = CopyMode(of: shard)
                     let copied =
                         if let part = task.part {
                             try await copier.copy(CopyPart(part), of: from, to: to, mode: mode, progress: progress)
@@ -284,9 +284,9 @@ extension CopyLimiter {
 }
 
 extension CopyMode {
-    init(_ mode: TransferMode) {
-        switch mode {
-        case .auto: self = .auto
+    init(of shard: Shard) {
+        switch shard.mode {
+        case .auto: self = shard.sameBackend == true ? .directOrStreaming : .auto
         case .direct: self = .direct
         case .streaming: self = .streaming
         }

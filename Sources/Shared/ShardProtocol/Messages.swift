@@ -53,7 +53,7 @@ package struct PartRange: Sendable, Hashable, Codable {
 
 /// How bytes get from one store to the other.
 package enum TransferMode: String, Sendable, Hashable, Codable {
-    /// The store copies; when it refuses, the bytes are streamed.
+    /// The store copies, when both are one backend; when they are not, or it refuses, the bytes are streamed.
     case auto
     /// The store copies; when it refuses, the task fails.
     case direct
@@ -80,11 +80,14 @@ package struct Shard: Sendable, Hashable, Codable {
     /// Put before every task's destination key.
     package var destinationPrefix: String
     package var mode: TransferMode
+    /// With `auto`: the coordinator has found both stores to be one backend, whatever endpoints the agent reaches them by. Nil
+    /// from coordinators that leave it to the agent.
+    package var sameBackend: Bool?
     package var tasks: [CopyTask]
 
     package init(
         id: Int, operation: ShardOperation? = nil, source: StorageID, destination: StorageID, sourcePrefix: String,
-        destinationPrefix: String, mode: TransferMode, tasks: [CopyTask]
+        destinationPrefix: String, mode: TransferMode, sameBackend: Bool? = nil, tasks: [CopyTask]
     ) {
         self.id = id
         self.operation = operation
@@ -93,6 +96,7 @@ package struct Shard: Sendable, Hashable, Codable {
         self.sourcePrefix = sourcePrefix
         self.destinationPrefix = destinationPrefix
         self.mode = mode
+        self.sameBackend = sameBackend
         self.tasks = tasks
     }
 

@@ -65,7 +65,9 @@ package struct ShardCutter: Sendable {
     private var current: [PlannedCopy] = []
     private var fill: ShardFill
 
-    /// - Parameter firstID: shards are numbered from here on.
+    /// - Parameters:
+    ///   - mode: `auto` only when both stores are one backend.
+    ///   - firstID: shards are numbered from here on.
     package init(
         source: StorageID, destination: StorageID, mode: TransferMode, limits: ShardLimits = ShardLimits(),
         firstID: Int = 1
@@ -112,7 +114,7 @@ package struct ShardCutter: Sendable {
         let shard = Shard(
             id: nextID, operation: operation, source: source, destination: destination,
             sourcePrefix: prefixes.source, destinationPrefix: prefixes.destination, mode: mode,
-            tasks: current.map(prefixes.task))
+            sameBackend: mode == .auto ? true : nil, tasks: current.map(prefixes.task))
         nextID += 1
         current = []
         return shard

@@ -4,7 +4,8 @@ import Support
 /// much. A value without a clock: every call gets the time and, where chance matters, a number in 0..<1.
 ///
 /// It begins at its upper bound, so that a store that has nothing to say against it is used to the full. Rounds of as many
-/// successes as there are places measure what gets done; a round in which places stayed empty says nothing.
+/// successes as there are places measure what gets done; a round in which places that had been taken stayed empty says nothing.
+/// Whoever asks may be bound elsewhere, and never take all places.
 package struct AdaptiveConcurrency: Sendable {
     package struct Bounds: Sendable, Hashable {
         package var minimum: Int
@@ -19,7 +20,9 @@ package struct AdaptiveConcurrency: Sendable {
     private struct Round {
         var began: ContinuousClock.Instant?
         var successes = 0
-        var saturated = 0
+        var busy = 0
+        /// Most requests under way.
+        var peak = 0
         var work = 0.0
     }
 
@@ -37,6 +40,8 @@ package struct AdaptiveConcurrency: Sendable {
     /// What got done when it was made wider last.
     private var beforeGrowth: Double?
     private var poorRounds = 0
+    /// Most requests under way in the round before.
+    private var earlierPeak = 0
     /// Rounds until it may grow again.
     private var rest = 0
     private var lastBackOff: ContinuousClock.Instant?
@@ -88,25 +93,30 @@ package struct AdaptiveConcurrency: Sendable {
         }
         round.successes += 1
         round.work += Double(bytes) + AdaptiveConcurrency.requestCost
-        if inFlight >= limit { round.saturated += 1 }
+        round.peak = max(round.peak, inFlight)
+        let reach = min(limit, max(round.peak, earlierPeak))
+        if inFlight * 8 >= reach * 7 { round.busy += 1 }
         let elapsed = now - began
-        guard round.successes >= max(limit, 4), elapsed >= AdaptiveConcurrency.shortestRound else { return false }
-        defer { round = Round(began: now) }
-        guard round.saturated * 2 >= round.successes else {
+        guard round.successes >= max(reach, 4), elapsed >= AdaptiveConcurrency.shortestRound else { return false }
+        defer {
+            earlierPeak = round.peak
+            round = Round(began: now)
+        }
+        guard round.busy * 2 >= round.successes else {
             (usual, beforeGrowth, poorRounds) = (nil, nil, 0)
             return false
         }
-        return judge(round.work / elapsed.seconds, jitter())
+        return judge(round.work / elapsed.seconds, reach, jitter())
     }
 
-    /// With all places taken, less done in the same time means that every answer takes longer.
-    private mutating func judge(_ rate: Double, _ jitter: Double) -> Bool {
+    /// With as many under way, less done in the same time means that every answer takes longer.
+    private mutating func judge(_ rate: Double, _ reach: Int, _ jitter: Double) -> Bool {
         poorRounds = usual.map { rate < $0 / 2 } == true ? poorRounds + 1 : 0
         // One such round may be chance.
         if poorRounds == 1 { return false }
         if poorRounds > 1 {
             // Nobody has complained: this may as well be somebody else's doing, and is not followed far.
-            return narrow(to: width * 0.8, lowest: max(bounds.minimum, bounds.maximum / 4), jitter)
+            return narrow(to: min(width, Double(reach)) * 0.8, lowest: max(bounds.minimum, bounds.maximum / 4), jitter)
         }
         usual = usual.map { ($0 + rate) / 2 } ?? rate
         if let before = beforeGrowth {
@@ -117,7 +127,8 @@ package struct AdaptiveConcurrency: Sendable {
             rest -= 1
             return false
         }
-        guard limit < bounds.maximum else { return false }
+        // More places are of no use to those who do not take these.
+        guard limit < bounds.maximum, reach * 8 >= limit * 7 else { return false }
         beforeGrowth = rate
         width = min(Double(bounds.maximum), width + max(1, Double(bounds.maximum) / 32))
         return true

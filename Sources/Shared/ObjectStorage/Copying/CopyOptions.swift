@@ -69,8 +69,10 @@ package enum FastPath: String, Sendable, Hashable, CaseIterable {
 
 /// Who moves the bytes of an object.
 package enum CopyMode: Sendable, Hashable {
-    /// The store; when it refuses, the bytes are streamed.
+    /// ``directOrStreaming`` when both stores are one backend as they are reached here, else ``streaming``.
     case auto
+    /// The store; when it refuses, the bytes are streamed.
+    case directOrStreaming
     /// The store; when it refuses, the copy fails.
     case direct
     /// This process.

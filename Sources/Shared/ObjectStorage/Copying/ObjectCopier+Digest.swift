@@ -22,7 +22,10 @@ extension ObjectCopier {
         do {
             return try await retrying("read of \"\(source.key)\"") {
                 try await streamSlots.withPermit(options.streamShares(source.size)) {
-                    try await readOnce(source, progress)
+                    try await paced(source.store, source.store, bytes: source.size) {
+                        try await limiter.requests.acquire(1)
+                        return try await readOnce(source, progress)
+                    }
                 }
             }
         } catch {
@@ -31,11 +34,12 @@ extension ObjectCopier {
     }
 
     private func readOnce(_ source: CopySource, _ progress: CopyProgress) async throws -> ContentDigest {
-        let pipe = BytePipe(capacity: options.pipeCapacity)
+        let pipe = BytePipe(capacity: options.pipeCapacity, throttle: limiter.bytes)
         progress.begin(pipe)
         defer { progress.end(pipe) }
         return try await watchdog.watch(
-            "read of \"\(source.key)\"", timeout: options.stallTimeout, progress: { pipe.bytesRead }
+            "read of \"\(source.key)\"", timeout: options.stallTimeout,
+            progress: { pipe.isHeld ? nil : pipe.bytesRead }
         ) { [self] in
             defer { pipe.cancel() }
             let info = try await source.store.get(source.key, range: nil, ifMatch: nil, into: pipe)

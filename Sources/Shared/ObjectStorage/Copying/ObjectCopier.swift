@@ -57,10 +57,12 @@ package final class ObjectCopier: Sendable {
     ) async throws(BackupError) -> CopyOutcome {
         do {
             try checkDifferent(source, destination)
+            let isSameBackend = source.store.identity.isSameBackend(as: destination.store.identity)
             return switch mode {
+            case .auto where !isSameBackend: try await stream()
             case .streaming: try await stream()
             case .direct: try await copyDirectly(source, destination, copyInStore)
-            case .auto: try await copyOrStream(source, destination, progress, copyInStore, stream)
+            case .auto, .directOrStreaming: try await copyOrStream(source, destination, progress, copyInStore, stream)
             }
         } catch {
             throw Task.isCancelled ? BackupError(.canceled, "canceled", cause: error) : BackupError(wrapping: error)
@@ -101,7 +103,6 @@ package final class ObjectCopier: Sendable {
         _ copyInStore: () async throws -> StoredObject, _ stream: () async throws -> CopyOutcome
     ) async throws -> CopyOutcome {
         let (from, to) = (source.store.identity, destination.store.identity)
-        guard from.isSameBackend(as: to) else { return try await stream() }
         if let reason = routes.refusal(from, to) {
             var outcome = try await stream()
             outcome.fallback = reason
@@ -110,7 +111,7 @@ package final class ObjectCopier: Sendable {
         do {
             let stored = try await copyInStore()
             return CopyOutcome(etag: stored.etag, copiedByStore: true)
-        } catch let error as BackupError where CopyRoutes.streamingMayHelp(after: error) && !Task.isCancelled {
+        } catch let error as BackupError where streamingMayHelp(after: error, from, to) && !Task.isCancelled {
             progress.reset()
             var outcome = try await stream()
             // Only now it is known that the store refuses the copy and not the object.
@@ -122,6 +123,12 @@ package final class ObjectCopier: Sendable {
             }
             return outcome
         }
+    }
+
+    /// Two endpoints that are one backend for somebody else may be none for this process: then the source itself may not be
+    /// found.
+    private func streamingMayHelp(after error: BackupError, _ from: StoreIdentity, _ to: StoreIdentity) -> Bool {
+        CopyRoutes.streamingMayHelp(after: error) || (!from.isSameBackend(as: to) && !error.isRetryable)
     }
 
     // MARK: For all ways
