@@ -143,7 +143,7 @@ struct Version1Tests {
         let text = """
             coordinator: {listen: "127.0.0.1:1", leaseSeconds: 60}
             agent: {name: n, coordinator: "c:1", concurrency: 3, allowedRoots: "a, b/c/"}
-            transfer: {stallTimeoutSeconds: 5, partSizeMiB: 5, multipartStreamThresholdMiB: 6}
+            transfer: {stallTimeoutSeconds: 5, minConcurrency: 3, partSizeMiB: 5, multipartStreamThresholdMiB: 6}
             backup: {shard: {maxSizeMiB: 7, maxObjects: 8}}
             """
         let loaded = try load(text)
@@ -155,6 +155,7 @@ struct Version1Tests {
         #expect(configuration.agent.coordinator == HostPort(host: "c", port: 1))
         #expect(configuration.agent.allowedRoots == [BucketRoot("a"), BucketRoot("b/c")])
         #expect(configuration.transfer.stallTimeout == .seconds(5))
+        #expect(configuration.transfer.minimumConcurrency == 3)
         #expect(
             (configuration.transfer.partSize, configuration.transfer.multipartStreamThreshold) == (5 << 20, 6 << 20))
         #expect((configuration.backup.shard.maximumSize, configuration.backup.shard.maximumObjects) == (7 << 20, 8))

@@ -62,7 +62,7 @@ import Testing
         let keys = [
             "server.listen", "server.token", "backup.maxSegmentGroupSize", "transfer.multipartStreamThresholdMiB",
             "transfer.partSizeMiB", "transfer.largeObjectThresholdMiB", "transfer.stallTimeoutSeconds",
-            "transfer.fastPath",
+            "transfer.fastPath", "transfer.minConcurrency",
             "transfer.bandwidth", "transfer.requestsPerSecond",
         ]
         return keys.contains(key) || sections.contains { key.hasPrefix($0) } || key.lowercased().hasSuffix("cacertpath")

@@ -68,7 +68,9 @@ def test_garbage_collection_is_resumed_when_a_backup_fails(install, note, bucket
     assert not bucket.sizes(f"backup/{name}/meta/")
 
 
-def test_interrupted_restore_leaves_no_staged_copies(install, archive, milvus_b, bucket, proxy, name, drop_later):
+@pytest.fixture
+def restoring(install, archive, milvus_b, bucket, proxy, name, drop_later):
+    """Starts a restore that streams through a proxy: restoring() gives both."""
     assert install(archive.milvus, bucket).run("create", "-n", name, "--filter", archive.filter).code == 0
     slow = proxy(milvus_b.store)
 
@@ -76,8 +78,16 @@ def test_interrupted_restore_leaves_no_staged_copies(install, archive, milvus_b,
         values["milvus"]["storage"]["port"] = slow.port
         values["transfer"] = {"mode": "streaming"}
 
-    drop_later(milvus_b, "photos", archive.database)
-    running = install(milvus_b, bucket, change=change).start("restore", "-n", name)
+    def start(late=None):
+        drop_later(milvus_b, "photos", archive.database)
+        slow.late = late
+        return slow, install(milvus_b, bucket, change=change).start("restore", "-n", name)
+
+    return start
+
+
+def test_interrupted_restore_leaves_no_staged_copies(restoring, milvus_b):
+    slow, running = restoring()
     slow.hold_after(256 * 1024)
     assert wait_until(lambda: slow.holding, 30), running.errors
     running.send(signal.SIGINT)
@@ -88,20 +98,8 @@ def test_interrupted_restore_leaves_no_staged_copies(install, archive, milvus_b,
     assert not backups.left_in(milvus_b)
 
 
-def test_a_copy_that_arrives_after_its_restore_was_interrupted_does_not_stay(
-    install, archive, milvus_b, bucket, proxy, name, drop_later
-):
-    assert install(archive.milvus, bucket).run("create", "-n", name, "--filter", archive.filter).code == 0
-    slow = proxy(milvus_b.store)
-
-    def change(values):
-        values["milvus"]["storage"]["port"] = slow.port
-        values["transfer"] = {"mode": "streaming"}
-
-    drop_later(milvus_b, "photos", archive.database)
-    installation = install(milvus_b, bucket, change=change)
-    slow.late = f"PUT /{milvus_b.bucket}/restore-temp-".encode()
-    running = installation.start("restore", "-n", name)
+def test_a_copy_that_arrives_after_its_restore_was_interrupted_does_not_stay(restoring, milvus_b):
+    slow, running = restoring(late=f"PUT /{milvus_b.bucket}/restore-temp-".encode())
     # More than the record and the journal of the restore: copies.
     assert wait_until(lambda: slow.on_their_way > 2, 30), running.errors
     running.send(signal.SIGINT)

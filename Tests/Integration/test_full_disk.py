@@ -1,14 +1,20 @@
 """Files that the commands write, on a disk that is full: whole or not there, and what was there stays."""
 
+import contextlib
+
 import pytest
-from testkit.disk import TinyDisk
+from testkit.disk import DiskError, TinyDisk
 
 NO_SPACE = "No space left on device"
 
 
 @pytest.fixture
 def disk(tmp_path):
-    with TinyDisk(tmp_path / "disk", size=64 * 1024) as disk:
+    with contextlib.ExitStack() as stack:
+        try:
+            disk = stack.enter_context(TinyDisk(tmp_path / "disk", size=64 * 1024))
+        except DiskError as error:
+            pytest.skip(f"nothing can be mounted here: {error}")
         yield disk
 
 

@@ -129,6 +129,14 @@ private final class Endpoint {
         #expect(endpoint.concurrency.limit == 128)
     }
 
+    /// What follows may be more.
+    @Test func fewAtATimeSayNothingOfMany() {
+        let endpoint = Endpoint(maximum: 128)
+        endpoint.work(rounds: 10, atMost: 8) { _ in 0.05 }
+        endpoint.work(rounds: 10, atMost: 8) { _ in 0.4 }
+        #expect(endpoint.concurrency.limit == 128)
+    }
+
     @Test func placesThatNobodyTakesAreNotGivenBack() {
         let endpoint = Endpoint(maximum: 128)
         endpoint.now += .seconds(1)

@@ -65,6 +65,25 @@ import Testing
         #expect(bench.log.lines.contains { $0.contains("fewer requests at a time") && $0.contains("slow down") })
     }
 
+    @Test func anOverloadedStoreIsLeftWithAsManyAsIsConfigured() async throws {
+        let bench = CopyingBench {
+            $0.minimumRequests = 5
+            $0.retry = RetryPolicy(attempts: 40, initialDelay: .zero, maximumDelay: .zero)
+        }
+        bench.from.set("k", CopyingBench.bytes(50))
+        let left = Mutex(30)
+        bench.to.faults.before = { call in
+            guard call.operation == .put,
+                left.withLock({
+                    $0 -= 1; return $0 > 0
+                })
+            else { return }
+            throw BackupError(.throttled, "slow down", isRetryable: true)
+        }
+        _ = try await bench.copy(size: 50)
+        #expect(bench.copier.gates[bench.to.identity].limit == 5)
+    }
+
     @Test func nothingGoesToAStoreThatWantsToHearNothing() async throws {
         let bench = CopyingBench()
         bench.from.set("k", CopyingBench.bytes(50))

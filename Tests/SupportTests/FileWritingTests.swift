@@ -65,6 +65,12 @@ import Testing
         #expect(content("link") == "two")
     }
 
+    @Test func aLinkToNothingGetsItsFile() throws {
+        #expect(symlink("a", path("link")) == 0)
+        try write("one", "link", replaces: true)
+        #expect(content("a") == "one")
+    }
+
     @Test func aDeviceIsWrittenToAsItIs() throws {
         try writeWholeFile([1], to: "/dev/null", mode: 0o600, replaces: true)
         var status = stat()

@@ -85,7 +85,7 @@ import Testing
     @Test func anAddressThatRefusesIsLeftAtOnce() async throws {
         let server = closingServer()
         // Nobody listens there.
-        let client = WireHTTPClient(addresses: ["127.0.0.2", "127.0.0.1"])
+        let client = WireHTTPClient(addresses: ["127.0.0.4", "127.0.0.1"])
         for _ in 0..<2 {
             let request = get("http://store.test:\(server.port)", connectTimeout: AddressTests.never)
             #expect(try await client.send(request).status == 200)

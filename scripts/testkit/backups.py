@@ -17,7 +17,8 @@ METADATA_FILES = [
 
 def left_in(milvus):
     """Keys of what our programs have left in the bucket of a Milvus, where all of it is temporary."""
-    found = Bucket(milvus.store, milvus.bucket).sizes_outside(milvus.root)
+    bucket = Bucket(milvus.store, milvus.bucket)
+    found = [*bucket.sizes_outside(milvus.root), *bucket.sizes(f"{milvus.root}/milvus_backup_probe")]
     # Some servers keep the folder of an object that is gone, with a key that ends in a slash.
     return [key for key in found if key.startswith("restore-temp-") and key[-1] != "/" or "milvus_backup_probe" in key]
 

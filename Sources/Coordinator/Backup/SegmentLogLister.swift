@@ -119,10 +119,16 @@ private final class FoundLogs: Sendable {
         }
     }
 
-    /// Looks whether there is anything but logs. If Milvus had them elsewhere than in directories of segments, none would
-    /// be found, and that deletions are not found nothing tells.
+    /// Looks whether there is anything but directories of segments. If Milvus had logs elsewhere, they would not be found,
+    /// and that deletions are not found nothing tells.
     func check(_ page: ObjectPage) throws(BackupError) {
-        for object in page.objects where !object.key.hasSuffix("/") { _ = try parsed(object) }
+        let objects = page.objects.map(\.key).filter { !$0.hasSuffix("/") }
+        let directories = page.commonPrefixes.filter { Int64($0.dropLast().split(separator: "/").last ?? "") == nil }
+        if let key = (objects + directories).first { throw notALog(key) }
+    }
+
+    private func notALog(_ key: String) -> BackupError {
+        BackupError(.corrupted, "\(key) in Milvus' bucket is not the path of a log")
     }
 
     /// From now on, deletions that were found are passed over.
@@ -137,9 +143,7 @@ private final class FoundLogs: Sendable {
     }
 
     private func parsed(_ object: ObjectInfo) throws(BackupError) -> SourceKey {
-        guard let key = paths.parse(object.key) else {
-            throw BackupError(.corrupted, "\(object.key) in Milvus' bucket is not the path of a log")
-        }
+        guard let key = paths.parse(object.key) else { throw notALog(object.key) }
         return key
     }
 }

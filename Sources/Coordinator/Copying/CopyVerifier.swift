@@ -37,8 +37,7 @@ struct CopyVerifier: Sendable {
         guard !comparison.withLock({ $0.expected.isEmpty }) else { return [] }
         // What is not in the plan does not matter, wherever it lies.
         try await listing.forEachPage(
-            of: store, below: prefix, directories: { comparison.withLock { $0.expected.directories(in: paths) } },
-            check: { _ in }
+            of: store, below: prefix, directories: { comparison.withLock { $0.expected.directories(in: paths) } }
         ) { page in
             try comparison.withLock { state throws(BackupError) in try compare(page, &state) }
         }

@@ -21,14 +21,15 @@ struct SegmentListing: Sendable {
     ///
     /// - Parameters:
     ///   - directories: of the segments, all below `prefix`: where there is more than a page, the rest is not looked at.
-    ///   - check: called with the first page of several, which is listed anew.
+    ///   - check: called with the pages of a listing that has the directories below `prefix`, and the objects directly in
+    ///     it, when there is more than a page. Nil when nobody minds what else is there.
     func forEachPage(
         of store: any ObjectStore, below prefix: String, directories: () -> Set<String>,
-        check: (ObjectPage) throws -> Void, _ body: @escaping @Sendable (ObjectPage) throws -> Void
+        check: ((ObjectPage) throws -> Void)? = nil, _ body: @escaping @Sendable (ObjectPage) throws -> Void
     ) async throws {
         let first = try await store.list(prefix: prefix, delimiter: nil, continuation: nil, limit: 1000)
         guard first.continuation != nil else { return try body(first) }
-        try check(first)
+        if let check { try await store.forEachPage(prefix: prefix, delimiter: "/") { page in try check(page) } }
         let prefixes = ParallelListing.shortened(directories().sorted(), limit: 4 * parallelism)
         try await forEachInParallel(prefixes, limit: parallelism) { prefix in
             try await slots.withPermit { _ = try await store.forEachPage(prefix: prefix) { page in try body(page) } }

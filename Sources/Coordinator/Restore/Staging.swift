@@ -121,16 +121,18 @@ struct Staging: Sendable {
     /// Removes all directories of a restore, and its journal. For when it has failed and its workers are gone: before that
     /// they may still be writing.
     static func removeAll(of context: JobContext) async {
-        await removeOnce(context)
-        guard isNeeded(in: context), !context.configuration.restore.keepTempFiles else { return }
+        guard await removeOnce(context), isNeeded(in: context), !context.configuration.restore.keepTempFiles else {
+            return
+        }
         // A request that was cut off may be on its way still, and the store carries it out all the same.
         await Task { try? await Task.sleep(for: .seconds(1)) }.value
         await removeOnce(context)
     }
 
-    private static func removeOnce(_ context: JobContext) async {
+    @discardableResult
+    private static func removeOnce(_ context: JobContext) async -> Bool {
         await context.endUploads(below: prefix(context), in: context.stores.milvus)
-        await remove([prefix(context), RestoreJournal.prefix(id: context.id)], context)
+        return await remove([prefix(context), RestoreJournal.prefix(id: context.id)], context)
     }
 
     /// The directory of a collection, whose name is one that ``RestoreSelection`` has let pass: it is no path.
@@ -143,10 +145,13 @@ struct Staging: Sendable {
 
     /// Also done when the job was cancelled, but then not for longer than the store gets on with it. What cannot be removed is
     /// told and left: the job's record stays as well, and the next restore removes both.
-    private static func remove(_ prefixes: [String], _ context: JobContext) async {
-        guard !context.configuration.restore.keepTempFiles else { return }
+    ///
+    /// - Returns: whether nothing of it is left.
+    @discardableResult
+    private static func remove(_ prefixes: [String], _ context: JobContext) async -> Bool {
+        guard !context.configuration.restore.keepTempFiles else { return false }
         let patience: Duration = Task.isCancelled ? .seconds(5) : .seconds(600)
-        await context.timer.measure(.cleanUp) {
+        return await context.timer.measure(.cleanUp) {
             await Task {
                 do {
                     let done = Atomic<Int64>(0)
@@ -160,6 +165,7 @@ struct Staging: Sendable {
                             }
                         }
                     }
+                    return true
                 } catch {
                     context.logger.warn(
                         "temporary files are left",
@@ -167,6 +173,7 @@ struct Staging: Sendable {
                             "bucket": context.stores.milvus.identity.bucket, "prefix": prefixes[0],
                             "error": BackupError(wrapping: error),
                         ])
+                    return false
                 }
             }.value
         }

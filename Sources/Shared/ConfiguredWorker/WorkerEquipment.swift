@@ -71,6 +71,7 @@ package struct WorkerEquipment: Sendable {
         options.streamPartSize = transfer.partSize
         options.maximumStoreCopies = max(1, concurrency)
         options.maximumStreams = max(1, min(options.maximumStreams, concurrency))
+        options.minimumRequests = min(options.maximumStoreCopies, transfer.minimumConcurrency)
         options.fastPath = FastPath(rawValue: transfer.fastPath.rawValue) ?? .auto
         options.stallTimeout = transfer.stallTimeout
         ownBounds = TransferLimits(transfer)

@@ -135,6 +135,7 @@ extension TransferSettings {
         mode = values.choice("transfer.mode", default: .auto)
         fastPath = values.choice("transfer.fastPath", default: .auto)
         concurrency = values.integer("transfer.concurrency")
+        minimumConcurrency = values.integer("transfer.minConcurrency")
         multipartCopyThreshold = values.mebibytes("transfer.multipartCopyThresholdMiB")
         multipartStreamThreshold = values.mebibytes("transfer.multipartStreamThresholdMiB")
         partSize = values.mebibytes("transfer.partSizeMiB")

@@ -16,6 +16,7 @@ extension Schema {
             .integer("transfer.partSizeMiB", value: 64, in: 5...5120),
             .integer("transfer.largeObjectThresholdMiB", value: 256, in: Parameter.notNegative),
             .integer("transfer.stallTimeoutSeconds", value: 60),
+            .integer("transfer.minConcurrency", value: 1),
             Parameter(keys: ["transfer.bandwidth"], kind: .bandwidth, fallback: .value(.integer(0))),
             .integer("transfer.requestsPerSecond", value: 0, in: Parameter.notNegative),
             .choice(

@@ -70,6 +70,8 @@ package struct TransferSettings: Sendable {
     package var fastPath = FastPath.auto
     /// Objects in flight in one process.
     package var concurrency = 128
+    /// Requests at a time that a store is left with when it asks to slow down.
+    package var minimumConcurrency = 1
     /// Bytes from which on a copy inside a store is done in parts.
     package var multipartCopyThreshold: Int64 = 500 << 20
     /// Bytes from which on a streamed object is uploaded in parts.

@@ -111,12 +111,13 @@ package struct AdaptiveConcurrency: Sendable {
 
     /// With as many under way, less done in the same time means that every answer takes longer.
     private mutating func judge(_ rate: Double, _ reach: Int, _ jitter: Double) -> Bool {
+        // Nobody has complained: this may as well be somebody else's doing, and is not followed far.
+        let lowest = max(bounds.minimum, bounds.maximum / 4)
         poorRounds = usual.map { rate < $0 / 2 } == true ? poorRounds + 1 : 0
         // One such round may be chance.
         if poorRounds == 1 { return false }
-        if poorRounds > 1 {
-            // Nobody has complained: this may as well be somebody else's doing, and is not followed far.
-            return narrow(to: min(width, Double(reach)) * 0.8, lowest: max(bounds.minimum, bounds.maximum / 4), jitter)
+        if poorRounds > 1, reach > lowest {
+            return narrow(to: min(width, Double(reach)) * 0.8, lowest: lowest, jitter)
         }
         usual = usual.map { ($0 + rate) / 2 } ?? rate
         if let before = beforeGrowth {

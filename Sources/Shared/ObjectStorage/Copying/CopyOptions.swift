@@ -23,6 +23,8 @@ package struct CopyOptions: Sendable {
     /// that need no whole pipe there may be more, up to ``streamShares`` times as many: where every answer is far away, only
     /// their number keeps the wire busy.
     package var maximumStreams = 64
+    /// Copies at a time that an endpoint is left with, however often it asks to slow down.
+    package var minimumRequests = 1
     /// Bytes a stream holds at most.
     package var pipeCapacity = 256 << 10
 

@@ -29,7 +29,8 @@ package final class ObjectCopier: Sendable {
         self.logger = logger
         watchdog = StallWatchdog(interval: options.stallTimeout / 8, clock: clock)
         let most = max(options.maximumStreams, options.maximumStoreCopies)
-        gates = EndpointGates(bounds: .init(maximum: most), clock: clock, logger: logger)
+        gates = EndpointGates(
+            bounds: .init(minimum: options.minimumRequests, maximum: most), clock: clock, logger: logger)
         streamSlots = AsyncSemaphore(permits: options.maximumStreams * CopyOptions.streamShares)
         storeSlots = AsyncSemaphore(permits: options.maximumStoreCopies)
     }
