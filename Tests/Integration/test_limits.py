@@ -3,6 +3,7 @@ change while a job runs; a store that asks to slow down gets fewer requests."""
 
 import json
 import re
+import signal
 import time
 
 import pytest
@@ -60,6 +61,24 @@ def test_reading_the_copies_keeps_to_it_too(install, archive, bucket, name):
     size = json.loads(read.output)["verification"]["bytes_read"]
     assert size == assert_copied(archive, bucket, name)
     assert read.seconds >= shortest(size)
+
+
+def test_the_limits_of_a_command_change_while_it_runs(install, archive, bucket, name, wait_for_log):
+    installation = install(archive.milvus, bucket, change=settings(bandwidth="32KiB"))
+    file = installation.configuration_file
+    running = installation.start("create", "-n", name, "--filter", archive.filter)
+    wait_for_log(running, "agent joined")
+    text = file.read_text()
+    file.write_text(text.replace("32KiB", "fast"))
+    running.send(signal.SIGUSR1)
+    wait_for_log(running, r"limits not read again error=.*transfer\.bandwidth")
+    file.write_text(text.replace("32KiB", "'0'"))
+    running.send(signal.SIGUSR1)
+    wait_for_log(running, "limits read again bandwidth=0 ")
+    # At 32 KiB/s it would be four minutes.
+    result = running.wait(120)
+    assert result.code == 0, str(result)
+    assert assert_copied(archive, bucket, name) > 7 * MIB
 
 
 def test_agents_share_it(install, archive, bucket, name, coordinator_address, wait_for_log):

@@ -79,7 +79,7 @@ enum CommandTree {
         Option(
             "bandwidth", placeholder: "RATE",
             help: "The most that all the copying may move in a second, over all agents, as in 100MiB. Copies that the "
-                + "store makes by itself do not count. Configuration: transfer.bandwidth."),
+                + "store makes by itself do not count. Configuration: transfer.bandwidth, read again on SIGUSR1."),
         .flag("verbose", short: "v", help: "Show the rate of every agent in the live line, too."),
     ]
 

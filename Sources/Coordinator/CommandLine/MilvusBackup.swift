@@ -12,7 +12,9 @@ enum MilvusBackup {
         ignoreBrokenPipes()
         let interrupted = Mutex(false)
         let running = Mutex<Task<ExitCode, Never>?>(nil)
-        watchSignals([SIGINT, SIGTERM]) { number in
+        let reloading = LimitReloading()
+        watchSignals([SIGINT, SIGTERM, SIGUSR1]) { number in
+            if number == SIGUSR1 { return reloading.reload() }
             // The first one ends the job in good order; who asks again does not want to wait for that.
             let again = interrupted.withLock { seen in
                 defer { seen = true }
@@ -21,7 +23,8 @@ enum MilvusBackup {
             if again { _exit(128 + number) }
             running.withLock { $0?.cancel() }
         }
-        let work = Task { await Program(arguments: Array(CommandLine.arguments.dropFirst())).run() }
+        let program = Program(arguments: Array(CommandLine.arguments.dropFirst()), reloading: reloading)
+        let work = Task { await program.run() }
         running.withLock { $0 = work }
         if interrupted.withLock({ $0 }) { work.cancel() }
         let code = await work.value

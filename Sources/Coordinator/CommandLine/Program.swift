@@ -1,12 +1,15 @@
 import CommandLineInterface
 import Configuration
+import ConfiguredWorker
 import Glibc
 import HTTP
+import ShardProtocol
 import Support
 
 /// One run of the program: from its arguments to its exit code.
 struct Program: Sendable {
     let arguments: [String]
+    var reloading = LimitReloading()
 
     /// Results go to standard output, everything else to standard error.
     func run() async -> ExitCode {
@@ -74,6 +77,7 @@ struct Program: Sendable {
         }
         var (configuration, warnings) = try Configuration.load(
             path: invocation.text("config"), overrides: invocation.texts("set"), environment: processEnvironment())
+        let limits = TransferLimits(configuration.transfer)
         // An option of those commands that copy.
         if [["create"], ["restore"]].contains(invocation.path), let text = invocation.text("bandwidth") {
             do throws(BackupError) {
@@ -85,7 +89,9 @@ struct Program: Sendable {
         let liveLine = Terminal.isInteractive(STDERR_FILENO) ? LiveLine() : nil
         let logger = try makeLogger(configuration.log, liveLine)
         for warning in invocation.warnings + warnings { logger.warn(warning) }
-        return CommandEnvironment(configuration: configuration, logger: logger, liveLine: liveLine)
+        var environment = CommandEnvironment(configuration: configuration, logger: logger, liveLine: liveLine)
+        environment.didMakeServices = { [reloading] in reloading.begin($0, known: limits) }
+        return environment
     }
 
     private func makeLogger(_ settings: LogSettings, _ liveLine: LiveLine?) throws(BackupError) -> Logger {
@@ -109,7 +115,14 @@ struct CommandEnvironment: Sendable {
     /// Where a command prints what is too long to be returned.
     var output: @Sendable ([UInt8]) -> Void = { writeAll($0, to: STDOUT_FILENO) }
 
-    func makeServices() throws(BackupError) -> Services { try Services(configuration, logger: logger) }
+    /// Told of the services that a command works with.
+    var didMakeServices: @Sendable (Services) -> Void = { _ in }
+
+    func makeServices() throws(BackupError) -> Services {
+        let services = try Services(configuration, logger: logger)
+        didMakeServices(services)
+        return services
+    }
 }
 
 /// What is behind a command of the command line.

@@ -11,10 +11,7 @@ extension APIService {
     func setLimits(_ call: APICall) async throws -> APIReply {
         let body = try call.body(LimitsBody.init)
         services.limits.change { body.apply(to: &$0) }
-        let limits = services.limits.value
-        services.logger.info(
-            "limits changed",
-            ["bandwidth": limits.bandwidth ?? 0, "requestsPerSecond": limits.requestsPerSecond ?? 0])
+        services.logLimits("limits changed")
         return reply(call)
     }
 
