@@ -1,6 +1,8 @@
 """Whatever a user gets wrong: one line that says what, the right status, nothing written, and no secret told."""
 
+import contextlib
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,31 @@ def test_wrong_place(bench, layout, milvus_a, name, what):
     options = [text for setting in settings for text in ["--set", setting.format(store=store)]]
     line = bench.fails("create", "-n", name, *options)
     says(line, *(word.format(store=store) for word in words))
+
+
+@pytest.mark.parametrize("command", ["list", "get", "delete", "verify", "restore"])
+def test_wrong_port_for_every_command(bench, name, command):
+    named = [] if command == "list" else ["-n", name]
+    line = bench.fails(command, *named, "--set", "backup.storage.port=1")
+    says(line, "cannot connect to http://127.0.0.1:1", "Connection refused")
+
+
+@pytest.fixture
+def silent_port():
+    """Nobody takes connections here, and nobody refuses them: as behind a firewall."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as waiting:
+        for _ in range(3):
+            connection = waiting.enter_context(socket.socket())
+            connection.setblocking(False)
+            connection.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("setting", ["backup.storage.port", "milvus.grpc.port"])
+def test_a_firewall_between(bench, name, silent_port, setting):
+    """It is told after the time one connection gets, 10 s, and not after that of many."""
+    line = bench.fails("restore", "-n", name, "--set", f"{setting}={silent_port}", timeout=28)
+    says(line, f"127.0.0.1:{silent_port} within 10 s", "check")
 
 
 def test_wrong_password_of_milvus(install, start_server, bucket, name):

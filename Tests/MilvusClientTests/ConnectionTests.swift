@@ -100,7 +100,8 @@ import Testing
                 + "check milvus.grpc.address and milvus.grpc.port; if this Milvus uses TLS, set milvus.grpc.tlsMode"),
         Failure(
             reply: .failure(BackupError(.timedOut, "cannot connect to http://milvus:19530 within 10 s")),
-            code: .timedOut, text: "Milvus at milvus:19530 does not answer: the connection: within 10 s"),
+            code: .timedOut,
+            text: "cannot reach Milvus at milvus:19530 within 10 s; check milvus.grpc.address and milvus.grpc.port"),
         Failure(
             reply: .status(16, "auth check failure, please check username and password are correct"),
             code: .permissionDenied,

@@ -73,6 +73,50 @@ import Testing
         #expect(memory.counts.count(.head) == 1)
     }
 
+    // Before and after a store has answered for the first time.
+
+    private static let patient = RetryPolicy(
+        attempts: 10, initialDelay: .milliseconds(1), maximumDelay: .milliseconds(1))
+
+    private func failure(of store: RetryingObjectStore, _ key: String = "a") async throws -> BackupError {
+        try #require(await #expect(throws: BackupError.self) { try await store.head(key) })
+    }
+
+    @Test func aStoreThatHasNeverAnsweredIsGivenUpSooner() async throws {
+        let memory = failing(.max)
+        let store = RetryingObjectStore(memory, policy: RetryingObjectStoreTests.patient)
+        let error = try await failure(of: store)
+        #expect(memory.counts.count(.head) == 7)
+        #expect(error.description.hasSuffix("; check the address and the port of this storage, and whether it is up"))
+    }
+
+    @Test func aStoreThatTakesNoConnectionIsWaitedForOnce() async throws {
+        let memory = failing(.max, BackupError(.timedOut, "cannot connect within 10 s", isRetryable: true))
+        let store = RetryingObjectStore(memory, policy: RetryingObjectStoreTests.patient)
+        #expect(try await failure(of: store).hint != nil)
+        #expect(memory.counts.count(.head) == 1)
+    }
+
+    @Test(arguments: [BackupError.Code.throttled, .remoteFailure])
+    func aStoreThatIsBusyHasAnswered(code: BackupError.Code) async throws {
+        let memory = failing(.max, BackupError(code, "later", isRetryable: true))
+        let store = RetryingObjectStore(memory, policy: RetryingObjectStoreTests.patient)
+        #expect(try await failure(of: store).hint == nil)
+        #expect(memory.counts.count(.head) == 10)
+    }
+
+    @Test(arguments: [BackupError.Code.unavailable, .timedOut])
+    func aStoreThatHasAnsweredDeservesAllTries(code: BackupError.Code) async throws {
+        let memory = MemoryObjectStore()
+        memory.faults.before = { call in
+            if call.operation == .head { throw BackupError(code, "gone", isRetryable: true) }
+        }
+        let store = RetryingObjectStore(memory, policy: RetryingObjectStoreTests.patient)
+        try await store.put("a", body: .bytes([1]))
+        #expect(try await failure(of: store).hint == nil)
+        #expect(memory.counts.count(.head) == 10)
+    }
+
     @Test func aLostAnswerToACompletionIsRecognized() async throws {
         let memory = MemoryObjectStore()
         let store = RetryingObjectStore(AnswerLosingStore(memory), policy: RetryingObjectStoreTests.fast)

@@ -1,7 +1,8 @@
 """An S3 server's bad day: an HTTP proxy in front of a real server that injects faults, decided by a seed.
 
 What happens to a request follows from the seed, the request's method and path, and how often that has been asked before:
-a retry has a fate of its own, and the same seed gives the same fates whatever the order of the requests.
+a retry has a fate of its own, and the same seed gives the same fates whatever the order of the requests. Only the first
+fault does not wait for the dice: a run without any would prove nothing.
 """
 
 import asyncio
@@ -290,7 +291,7 @@ class FaultyStore:
         self._asked[line] += 1
         dice = random.Random(f"{self.seed} {number} {line}")
         # In this order: a seed has the same fates as ever.
-        is_spoiled = dice.random() < self.rate
+        is_spoiled = dice.random() < self.rate or not self.injected
         able = [fault for fault in self.faults if fits(fault, method, path)] if is_spoiled else []
         fault = dice.choice(able) if able else None
         # That a store lags is noticed by asking again. Who tells the same untruth twice in a row is believed by anybody.

@@ -18,10 +18,11 @@ struct RestoreJob: Sendable {
     /// - Throws: ``BackupError``. Wrong names and backups that are not whole are found before anything is changed; what
     ///   comes later leaves the collections that were made.
     func run() async throws -> JobOutcome<[CollectionName]> {
+        let server = try await connect()
         let (store, key) = (context.stores.milvus, JobRecord.restoreKey(id: context.id))
         let dead = try await JobRecord.waitUntilDead(in: store, key: key, work: work, logger: logger)
         let left = try await whatIsLeft(dead)
-        let (server, selection, imports) = try await prepare(begun: left)
+        let (selection, imports) = try await prepare(server, begun: left)
         let way = ImportWay(context, server, wantsJobs: request.usesImportJobs && !request.metaOnly)
         let items = try await continued(selection, imports, left, way)
         logger.info(
@@ -122,7 +123,7 @@ struct RestoreJob: Sendable {
 
     /// What ``run()`` would do. Everything is checked, and nothing is changed.
     func estimate() async throws -> JobEstimate {
-        let (_, selection, imports) = try await prepare()
+        let (selection, imports) = try await prepare(try await connect())
         return JobEstimate(
             verb: "would restore",
             items: zip(selection.items, imports).map { item, imports in
@@ -135,12 +136,15 @@ struct RestoreJob: Sendable {
 
     // MARK: Before anything is changed
 
+    private func connect() async throws -> ServerInfo {
+        try BackupName.validateExisting(request.backupName)
+        return try await context.connect(makesBackupBucket: false)
+    }
+
     /// - Parameter begun: what an earlier run has begun, which may be there.
     private func prepare(
-        begun: RestoreJournal.Content = RestoreJournal.Content()
-    ) async throws -> (ServerInfo, RestoreSelection, [ImportPlan?]) {
-        try BackupName.validateExisting(request.backupName)
-        let server = try await context.connect(makesBackupBucket: false)
+        _ server: ServerInfo, begun: RestoreJournal.Content = RestoreJournal.Content()
+    ) async throws -> (RestoreSelection, [ImportPlan?]) {
         let verifies = !request.metaOnly && !request.skipsVerification
         async let manifest = verifies ? StoredManifest.read(context.stores.backup, paths) : nil
         let backup = try await timer.measure(.readMetadata) {
@@ -164,7 +168,7 @@ struct RestoreJob: Sendable {
             try await checkExistence(of: selection.items.map(\.target), server, begun: Set(begun.collections.keys))
         }
         try await verification
-        return (server, selection, imports)
+        return (selection, imports)
     }
 
     private func checkExistence(

@@ -83,10 +83,6 @@ struct Services: Sendable {
 
     // MARK: Is everything there?
 
-    /// The first words with a store: a wrong address is told after a second or two, and not after all the retries that a
-    /// store deserves which has answered before.
-    private static let firstContact = RetryPolicy(attempts: 4)
-
     /// Milvus' bucket must be there: it is the source of every backup and never made here.
     func checkMilvusBucket() async throws { try await check(.milvus, "milvus.storage", makesBucket: false) }
 
@@ -98,26 +94,13 @@ struct Services: Sendable {
     private func check(_ storage: StorageID, _ section: String, makesBucket: Bool) async throws {
         do {
             do {
-                try await look(at: storage)
+                _ = try await stores[storage].list(prefix: "", delimiter: "/", continuation: nil, limit: 1)
             } catch let error as BackupError where error.code == .notFound && makesBucket {
                 try await stores[storage].createBucketIfMissing()
                 logger.info("bucket created", ["bucket": stores[storage].identity.bucket])
             }
         } catch {
             throw BackupError(wrapping: error).prefixed(section)
-        }
-    }
-
-    /// Lists something, whatever it is.
-    private func look(at storage: StorageID) async throws {
-        func list(_ store: any ObjectStore) async throws {
-            _ = try await store.list(prefix: "", delimiter: "/", continuation: nil, limit: 1)
-        }
-        do {
-            try await withRetries(Services.firstContact) { try await list(equipment.stores[storage]) }
-        } catch let error as BackupError where error.isRetryable && error.code != .unavailable {
-            // It is there, and busy.
-            try await list(stores[storage])
         }
     }
 }

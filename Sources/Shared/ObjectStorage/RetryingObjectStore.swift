@@ -3,10 +3,10 @@ import Support
 /// Makes every call of another store again when that can help.
 ///
 /// What cannot be repeated surfaces at once: `put` and `uploadPart` out of a pipe, whose bytes are gone, and `get` after its
-/// first byte.
+/// first byte. A store that has never answered is given up sooner.
 package struct RetryingObjectStore: ObjectStore {
     package let base: any ObjectStore
-    private let policy: RetryPolicy
+    private let contact: FirstContact
     private let clock: any Clock<Duration>
     private let logger: Logger
 
@@ -15,7 +15,7 @@ package struct RetryingObjectStore: ObjectStore {
         clock: any Clock<Duration> = ContinuousClock()
     ) {
         self.base = base
-        self.policy = policy
+        contact = FirstContact(policy: policy)
         self.clock = clock
         self.logger = logger
     }
@@ -27,13 +27,22 @@ package struct RetryingObjectStore: ObjectStore {
     private func retrying<Result>(
         _ call: String, _ subject: String, _ operation: () async throws -> Result
     ) async throws -> Result {
-        try await withRetries(
-            policy, clock: clock,
-            onRetry: { error, attempt in
-                logger.debug(
-                    "store call is made again",
-                    ["call": call, "subject": subject, "attempt": attempt, "error": error.message])
-            }, operation)
+        do {
+            let result = try await withRetries(
+                clock: clock,
+                onRetry: { error, attempt in
+                    logger.debug(
+                        "store call is made again",
+                        ["call": call, "subject": subject, "attempt": attempt, "error": error.message])
+                },
+                pause: { error, attempt in
+                    contact.delay(beforeAttempt: attempt, after: error, jitter: .random(in: 0..<1))
+                }, operation)
+            contact.succeeded()
+            return result
+        } catch let error as BackupError {
+            throw contact.explaining(error)
+        }
     }
 
     package func list(

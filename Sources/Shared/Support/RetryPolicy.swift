@@ -5,17 +5,21 @@ package struct RetryPolicy: Sendable, Hashable {
     package var initialDelay: Duration
     package var maximumDelay: Duration
     package var multiplier: Double
+    /// Whether what was not answered in time is tried again. For a first word with somebody waiting once is long enough.
+    package var repeatsTimeouts: Bool
 
     package init(
         attempts: Int = 10,
         initialDelay: Duration = .milliseconds(200),
         maximumDelay: Duration = .seconds(3),
-        multiplier: Double = 2
+        multiplier: Double = 2,
+        repeatsTimeouts: Bool = true
     ) {
         self.attempts = attempts
         self.initialDelay = initialDelay
         self.maximumDelay = maximumDelay
         self.multiplier = multiplier
+        self.repeatsTimeouts = repeatsTimeouts
     }
 
     /// Ten tries, 200 ms doubling up to 3 s: what the original does (reference, retry policy).
@@ -25,7 +29,7 @@ package struct RetryPolicy: Sendable, Hashable {
     ///
     /// - Parameter jitter: a number in 0..<1; the pause lies between half of its nominal length and its whole.
     package func delay(beforeAttempt attempt: Int, after error: BackupError, jitter: Double) -> Duration? {
-        guard error.isRetryable, attempt <= attempts else { return nil }
+        guard error.isRetryable, attempt <= attempts, repeatsTimeouts || error.code != .timedOut else { return nil }
         var nominal = initialDelay
         for _ in 2..<max(attempt, 2) where nominal < maximumDelay { nominal = nominal * multiplier }
         nominal = min(nominal, maximumDelay)
@@ -49,6 +53,24 @@ package func withRetries<Result>(
     onRetry: (BackupError, _ nextAttempt: Int) -> Void = { _, _ in },
     _ operation: () async throws -> Result
 ) async throws -> Result {
+    try await withRetries(
+        clock: clock, onRetry: onRetry,
+        pause: { failure, attempt in
+            guard code == nil || failure.code == code else { return nil }
+            return policy.delay(beforeAttempt: attempt, after: failure, jitter: .random(in: 0..<1))
+        }, operation)
+}
+
+/// The same with the decision taken after every failure.
+///
+/// - Parameter pause: how long to wait before the next attempt; nil when there is to be none.
+package func withRetries<Result>(
+    clock: any Clock<Duration> = ContinuousClock(),
+    isolation: isolated (any Actor)? = #isolation,
+    onRetry: (BackupError, _ nextAttempt: Int) -> Void = { _, _ in },
+    pause: (BackupError, _ nextAttempt: Int) -> Duration?,
+    _ operation: () async throws -> Result
+) async throws -> Result {
     var attempt = 1
     while true {
         do {
@@ -56,10 +78,7 @@ package func withRetries<Result>(
         } catch {
             let failure = BackupError(wrapping: error)
             attempt += 1
-            guard
-                !Task.isCancelled, code == nil || failure.code == code,
-                let pause = policy.delay(beforeAttempt: attempt, after: failure, jitter: .random(in: 0..<1))
-            else { throw failure }
+            guard !Task.isCancelled, let pause = pause(failure, attempt) else { throw failure }
             onRetry(failure, attempt)
             try await clock.sleep(for: pause)
         }

@@ -78,6 +78,9 @@ struct MilvusErrors: Sendable {
         case .unavailable:
             failure.message = "cannot reach Milvus at \(connection.endpoint): \(reason)"
             failure.hint = hint(reason, failure.hint)
+        case .timedOut where failure.message.hasPrefix("cannot connect"):
+            failure.message = "cannot reach Milvus at \(connection.endpoint) \(reason)"
+            failure.hint = hint(reason, failure.hint)
         case .timedOut:
             failure.message = "Milvus at \(connection.endpoint) does not answer: \(operation): \(reason)"
         case .canceled, .configuration: break
