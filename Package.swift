@@ -92,7 +92,7 @@ let package = Package(
         shared("MilvusClient", ["Support", "HTTP", "JSON"]),
         shared("BackupFormat", ["Support", "JSON", "Compression"]),
         shared("Configuration", ["Support", "CYAML"]),
-        shared("ShardProtocol", ["Support", "CCrypto", "Compression"]),
+        shared("ShardProtocol", ["Support", "JSON", "CCrypto", "Compression"]),
         shared("ShardTransport", ["Support", "ShardProtocol", "TLS", "CEpoll"]),
         shared("ShardScheduling", ["Support", "ShardProtocol", "BackupFormat"]),
         shared("CopyWorker", ["Support", "ObjectStorage", "ShardProtocol", "ShardTransport"]),

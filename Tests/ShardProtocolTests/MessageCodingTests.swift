@@ -1,6 +1,7 @@
-import ShardProtocol
 import Support
 import Testing
+
+@testable import ShardProtocol
 
 @Suite struct MessageCodingTests {
     @Test(arguments: AgentMessage.samples)
@@ -37,6 +38,80 @@ import Testing
     @Test func unknownMembersAreSkipped() throws {
         let json = #"{"shards":3,"weight":{"a":[1,2,null]},"later":true}"#
         #expect(try AgentMessage(Frame(kind: 16, payload: Array(json.utf8))) == .pull(Pull(shards: 3)))
+    }
+
+    // Messages that name many objects are coded by hand.
+
+    private static let assignment =
+        #"{"lease":{"job":"j","shard":7,"epoch":3},"backupName":"b","backupPlace":{"bucket":"c","root":"old"},"#
+        + #""shard":{"id":7,"operation":"copy","source":"milvus","destination":"backup","sourcePrefix":"files/","#
+        + #""destinationPrefix":"backup/b/","mode":"auto","sameBackend":true,"tasks":[{"source":"ä\"1","destination":"d","#
+        + #""size":9000000000,"etag":"e","part":{"offset":1,"length":2,"uploadID":"u","number":3,"count":4}},"#
+        + #"{"source":"s","size":5}]},"bandwidth":6}"#
+    private static let completion =
+        #"{"lease":{"job":"j","shard":7,"epoch":3},"results":[{"index":1,"etag":"e","checksum":{"kind":"crc32c","value":"00"},"#
+        + #""copiedByStore":false,"damage":"d"},{"index":2,"copiedByStore":true}],"bytes":5,"fallback":"f"}"#
+
+    /// The wire is a promise to other releases.
+    @Test func namesOfMembersAreFixed() throws {
+        let (assignment, completion) = (Array(Self.assignment.utf8), Array(Self.completion.utf8))
+        let received = try #require(try CoordinatorMessage(Frame(kind: 144, payload: assignment)))
+        #expect(try received.frame(limits: .session).text() == Self.assignment)
+        let told = try #require(try AgentMessage(Frame(kind: 18, payload: completion)))
+        #expect(try told.frame(limits: .session).text() == Self.completion)
+    }
+
+    @Test(arguments: [
+        "lease", "job", "epoch", "backupName", "bucket", "root", "shard", "id", "source", "destination", "sourcePrefix",
+        "destinationPrefix", "mode", "tasks", "size", "offset", "length", "uploadID", "number",
+    ])
+    func anAssignmentWithoutAMemberIsAViolation(member: String) {
+        // Its name is another one then, which is skipped.
+        let json = Self.assignment.replacing("\"\(member)\":", with: "\"x\":")
+        #expect(json != Self.assignment)
+        #expect { try CoordinatorMessage(Frame(kind: 144, payload: Array(json.utf8))) } throws: {
+            ($0 as? BackupError)?.code == .protocolViolation
+        }
+    }
+
+    @Test(arguments: ["lease", "job", "shard", "epoch", "results", "index", "copiedByStore", "kind", "value", "bytes"])
+    func aCompletionWithoutAMemberIsAViolation(member: String) {
+        let json = Self.completion.replacing("\"\(member)\":", with: "\"x\":")
+        #expect(json != Self.completion)
+        #expect { try AgentMessage(Frame(kind: 18, payload: Array(json.utf8))) } throws: {
+            ($0 as? BackupError)?.code == .protocolViolation
+        }
+    }
+
+    @Test(arguments: [
+        ("\"index\":1", "\"index\":\"1\""), ("\"index\":1", "\"index\":1.5"), ("\"bytes\":5", "\"bytes\":null"),
+        ("\"index\":1", "\"index\":99999999999999999999"), ("{\"index\":2", "null,{\"index\":2"), ("\"f\"}", "\"f\"}x"),
+        ("\"f\"}", "\"f\""), ("[{", "[[{"), ("\"d\"}", "\"d\"}" + String(repeating: ",[", count: 60_000)),
+    ])
+    func aDamagedCompletionIsAViolation(part: String, damaged: String) {
+        let json = Self.completion.replacing(part, with: damaged)
+        #expect(json != Self.completion)
+        #expect { try AgentMessage(Frame(kind: 18, payload: Array(json.utf8))) } throws: {
+            ($0 as? BackupError)?.code == .protocolViolation
+        }
+    }
+
+    @Test(arguments: ["\"mode\":\"auto\"", "\"source\":\"milvus\"", "\"operation\":\"copy\""])
+    func anAssignmentOfALaterKindIsAViolation(member: String) {
+        let json = Self.assignment.replacing(member, with: member.dropLast() + "2\"")
+        #expect(json != Self.assignment)
+        #expect { try CoordinatorMessage(Frame(kind: 144, payload: Array(json.utf8))) } throws: {
+            ($0 as? BackupError)?.code == .protocolViolation
+        }
+    }
+
+    @Test func unknownAndEmptyMembersOfACompletionAreSkipped() throws {
+        let json = Self.completion.replacing("\"etag\":\"e\"", with: "\"etag\":null,\"later\":{\"a\":[1,{}]}")
+        guard case .completed(let told) = try AgentMessage(Frame(kind: 18, payload: Array(json.utf8))) else {
+            Issue.record("it is another message")
+            return
+        }
+        #expect(told.results.count == 2 && told.results[0].etag == nil && told.results[0].damage == "d")
     }
 
     @Test(arguments: [UInt8](22...127))
@@ -106,5 +181,12 @@ import Testing
         #expect { try CoordinatorMessage.refused(refusal).frame(limits: .handshake) } throws: {
             ($0 as? BackupError)?.code == .invalidArgument
         }
+    }
+}
+
+extension Frame {
+    fileprivate func text() throws -> String {
+        let json = flags.contains(.compressed) ? try PayloadCompression.decompress(payload, limit: 1 << 20) : payload
+        return String(decoding: json, as: UTF8.self)
     }
 }

@@ -117,7 +117,7 @@ package struct Heartbeat: Sendable, Hashable, Codable {
 }
 
 /// A checksum of the bytes that were copied.
-package struct Checksum: Sendable, Hashable, Codable {
+package struct Checksum: Sendable, Hashable {
     /// `crc32c`, `crc64nvme`, `md5`, …
     package var kind: String
     /// Hexadecimal.
@@ -129,7 +129,7 @@ package struct Checksum: Sendable, Hashable, Codable {
 }
 
 /// How a task ended.
-package struct TaskResult: Sendable, Hashable, Codable {
+package struct TaskResult: Sendable, Hashable {
     /// Place of the task in its shard.
     package var index: Int
     /// ETag of the destination. When it was verified: the one that the bytes give.
@@ -152,7 +152,7 @@ package struct TaskResult: Sendable, Hashable, Codable {
 }
 
 /// A finished shard.
-package struct ShardCompletion: Sendable, Hashable, Codable {
+package struct ShardCompletion: Sendable, Hashable {
     package var lease: Lease
     package var results: [TaskResult]
     /// Bytes that this agent has copied for the shard.

@@ -76,7 +76,7 @@ package struct Refusal: Sendable, Hashable, Codable {
 }
 
 /// A shard to be copied under a lease.
-package struct Assignment: Sendable, Hashable, Codable {
+package struct Assignment: Sendable, Hashable {
     package var lease: Lease
     /// The backup that is being made or restored: where the agent may write depends on it.
     package var backupName: String

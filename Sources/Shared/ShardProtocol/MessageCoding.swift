@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 import Support
 
 /// A message that has a frame: ``AgentMessage`` and ``CoordinatorMessage``.
@@ -24,7 +25,7 @@ extension AgentMessage: FramedMessage {
         case .probeAnswers(let answers): try Payload.frame(kind, answers, limits)
         case .pull(let pull): try Payload.frame(kind, pull, limits)
         case .heartbeat(let heartbeat): try Payload.frame(kind, heartbeat, limits)
-        case .completed(let completion): try Payload.frame(kind, completion, limits)
+        case .completed(let completion): try Payload.frame(kind, bulk: completion, limits)
         case .failed(let failure): try Payload.frame(kind, failure, limits)
         case .returned(let lease): try Payload.frame(kind, lease, limits)
         case .goodbye: Frame(kind: kind.rawValue, payload: [])
@@ -43,7 +44,7 @@ extension AgentMessage: FramedMessage {
         case .probeAnswers: self = .probeAnswers(try Payload.value(frame, limits))
         case .pull: self = .pull(try Payload.value(frame, limits))
         case .heartbeat: self = .heartbeat(try Payload.value(frame, limits))
-        case .completed: self = .completed(try Payload.value(frame, limits))
+        case .completed: self = .completed(try Payload.bulk(frame, limits))
         case .failed: self = .failed(try Payload.value(frame, limits))
         case .returned: self = .returned(try Payload.value(frame, limits))
         case .goodbye: self = .goodbye
@@ -60,7 +61,7 @@ extension CoordinatorMessage: FramedMessage {
         case .probes(let probes): try Payload.frame(kind, probes, limits)
         case .accepted(let accepted): try Payload.frame(kind, accepted, limits)
         case .refused(let refusal): try Payload.frame(kind, refusal, limits)
-        case .assignment(let assignment): try Payload.frame(kind, assignment, limits)
+        case .assignment(let assignment): try Payload.frame(kind, bulk: assignment, limits)
         case .cancel(let cancellation): try Payload.frame(kind, cancellation, limits)
         case .limits(let shared): try Payload.frame(kind, shared, limits)
         case .finish: Frame(kind: kind.rawValue, payload: [])
@@ -77,7 +78,7 @@ extension CoordinatorMessage: FramedMessage {
         case .probes: self = .probes(try Payload.value(frame, limits))
         case .accepted: self = .accepted(try Payload.value(frame, limits))
         case .refused: self = .refused(try Payload.value(frame, limits))
-        case .assignment: self = .assignment(try Payload.value(frame, limits))
+        case .assignment: self = .assignment(try Payload.bulk(frame, limits))
         case .cancel: self = .cancel(try Payload.value(frame, limits))
         case .limits: self = .limits(try Payload.value(frame, limits))
         case .finish: self = .finish
@@ -98,9 +99,21 @@ private enum Payload {
 
     static func frame(_ kind: MessageKind, _ value: some Encodable, _ limits: FrameLimits) throws(BackupError) -> Frame
     {
+        try frame(kind, limits) { Array(try encoder.encode(value)) }
+    }
+
+    static func frame(_ kind: MessageKind, bulk value: some BulkCodable, _ limits: FrameLimits) throws(BackupError)
+        -> Frame
+    {
+        try frame(kind, limits) { try JSONWriter.bytes { try value.write(to: &$0) } }
+    }
+
+    private static func frame(
+        _ kind: MessageKind, _ limits: FrameLimits, _ encoded: () throws -> [UInt8]
+    ) throws(BackupError) -> Frame {
         let json: [UInt8]
         do {
-            json = Array(try encoder.encode(value))
+            json = try encoded()
         } catch {
             throw BackupError(.internalError, "a message \(kind) could not be encoded", cause: error)
         }
@@ -115,6 +128,21 @@ private enum Payload {
     }
 
     static func value<Value: Decodable>(_ frame: Frame, _ limits: FrameLimits) throws(BackupError) -> Value {
+        try value(frame, limits) { try decoder.decode(Value.self, from: Data($0)) }
+    }
+
+    static func bulk<Value: BulkCodable>(_ frame: Frame, _ limits: FrameLimits) throws(BackupError) -> Value {
+        try value(frame, limits) { json in
+            var reader = JSONReader(name: "the message", bytes: json, maximumDepth: 16)
+            let value = try Value(from: &reader)
+            try reader.finish()
+            return value
+        }
+    }
+
+    private static func value<Value>(
+        _ frame: Frame, _ limits: FrameLimits, _ decoded: ([UInt8]) throws -> Value
+    ) throws(BackupError) -> Value {
         guard frame.payload.count <= limits.payloadSize else {
             throw BackupError(
                 .protocolViolation,
@@ -124,7 +152,7 @@ private enum Payload {
             frame.flags.contains(.compressed)
             ? try PayloadCompression.decompress(frame.payload, limit: limits.payloadSize) : frame.payload
         do {
-            return try decoder.decode(Value.self, from: Data(json))
+            return try decoded(json)
         } catch {
             throw BackupError(.protocolViolation, "a message of kind \(frame.kind) cannot be read", cause: error)
         }

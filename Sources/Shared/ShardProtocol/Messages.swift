@@ -7,7 +7,7 @@ package enum StorageID: String, Sendable, Hashable, Codable, CaseIterable {
 }
 
 /// One object, or one byte range of a large object, to be copied.
-package struct CopyTask: Sendable, Hashable, Codable {
+package struct CopyTask: Sendable, Hashable {
     /// Key below the shard's `sourcePrefix`.
     package var source: String
     /// Key below the shard's `destinationPrefix`; absent when it is the same as `source`.
@@ -34,7 +34,7 @@ package struct CopyTask: Sendable, Hashable, Codable {
 }
 
 /// A part of a large object, uploaded into a multipart upload that the coordinator owns.
-package struct PartRange: Sendable, Hashable, Codable {
+package struct PartRange: Sendable, Hashable {
     package var offset: Int64
     package var length: Int64
     package var uploadID: String
@@ -69,7 +69,7 @@ package enum ShardOperation: String, Sendable, Hashable, Codable {
 }
 
 /// What one agent takes at a time.
-package struct Shard: Sendable, Hashable, Codable {
+package struct Shard: Sendable, Hashable {
     package var id: Int
     /// Nil stands for `copy`.
     package var operation: ShardOperation?
