@@ -2,7 +2,7 @@ import BackupFormat
 import ShardProtocol
 import ShardScheduling
 
-/// A copy for every log of the segments, made one by one as they are asked for.
+/// A copy for every log of the segments, made one by one as they are asked for, also through a filter: there are very many.
 ///
 /// - Parameters:
 ///   - isWanted: whether logs of a size are among them.
@@ -10,7 +10,7 @@ import ShardScheduling
 func plannedCopies(
     of segments: [SegmentBackup], where isWanted: @escaping @Sendable (Int64) -> Bool = { _ in true },
     keys: @escaping @Sendable (LogKind, Binlog, SegmentBackup) -> (source: String, destination: String)
-) -> some Sequence<PlannedCopy> {
+) -> some LazySequenceProtocol & Sequence<PlannedCopy> {
     segments.lazy.flatMap { segment in
         LogKind.allCases.lazy.flatMap { kind in
             segment.logs(kind).binlogs.lazy.filter { isWanted($0.size) }.map { log in

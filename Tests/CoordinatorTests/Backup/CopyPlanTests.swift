@@ -2,6 +2,7 @@ import BackupFormat
 import CopyWorker
 import ShardProtocol
 import ShardScheduling
+import Synchronization
 import Testing
 
 @testable import Coordinator
@@ -43,6 +44,18 @@ import Testing
                     "backup/nightly/binlogs/insert_log/1/11/1002/1002/100/1002000",
                 "files/delta_log/1/-1/1003/1003500": "backup/nightly/binlogs/delta_log/1/-1/1003/1003500",
             ])
+    }
+
+    /// A collection may have a million logs, and its keys take much more room than its numbers.
+    @Test func copiesAreMadeAsTheyAreAskedForAlsoThroughAFilter() {
+        let made = Mutex(0)
+        let copies = plannedCopies(of: (1...100).map { .sample($0) }) { _, log, _ in
+            made.withLock { $0 += 1 }
+            return ("source/\(log.logID)", "destination/\(log.logID)")
+        }.filter { $0.size >= 0 }
+        var iterator = copies.makeIterator()
+        #expect(iterator.next() != nil)
+        #expect(made.withLock { $0 } == 1)
     }
 
     @Test func aShardStaysInOnePartition() {
