@@ -99,7 +99,7 @@ import Testing
             text: "cannot reach Milvus at milvus:19530: the connection was closed without an answer; "
                 + "check milvus.grpc.address and milvus.grpc.port; if this Milvus uses TLS, set milvus.grpc.tlsMode"),
         Failure(
-            reply: .failure(BackupError(.timedOut, "cannot connect to http://milvus:19530 within 10 s")),
+            reply: .failure(.noConnection("cannot connect to http://milvus:19530 within 10 s")),
             code: .timedOut,
             text: "cannot reach Milvus at milvus:19530 within 10 s; check milvus.grpc.address and milvus.grpc.port"),
         Failure(

@@ -91,13 +91,13 @@ import Testing
     }
 
     @Test func aStoreThatTakesNoConnectionIsWaitedForOnce() async throws {
-        let memory = failing(.max, BackupError(.timedOut, "cannot connect within 10 s", isRetryable: true))
+        let memory = failing(.max, .noConnection("cannot connect within 10 s"))
         let store = RetryingObjectStore(memory, policy: RetryingObjectStoreTests.patient)
         #expect(try await failure(of: store).hint != nil)
         #expect(memory.counts.count(.head) == 1)
     }
 
-    @Test(arguments: [BackupError.Code.throttled, .remoteFailure])
+    @Test(arguments: [BackupError.Code.throttled, .remoteFailure, .timedOut])
     func aStoreThatIsBusyHasAnswered(code: BackupError.Code) async throws {
         let memory = failing(.max, BackupError(code, "later", isRetryable: true))
         let store = RetryingObjectStore(memory, policy: RetryingObjectStoreTests.patient)
@@ -115,6 +115,20 @@ import Testing
         try await store.put("a", body: .bytes([1]))
         #expect(try await failure(of: store).hint == nil)
         #expect(memory.counts.count(.head) == 10)
+    }
+
+    @Test func storesOfOneServerShareTheFirstContact() async throws {
+        let contacts = FirstContacts()
+        func store(_ base: MemoryObjectStore, _ bucket: String, at endpoint: String = "a:9000") -> RetryingObjectStore {
+            let identity = StoreIdentity(provider: "minio", endpoint: endpoint, bucket: bucket)
+            return RetryingObjectStore(
+                base, policy: RetryingObjectStoreTests.patient, contact: contacts.contact(with: identity))
+        }
+        try await store(MemoryObjectStore(), "one").put("a", body: .bytes([1]))
+        let (known, strange) = (failing(.max), failing(.max))
+        #expect(try await failure(of: store(known, "other")).hint == nil)
+        #expect(try await failure(of: store(strange, "one", at: "b:9000")).hint != nil)
+        #expect(known.counts.count(.head) == 10 && strange.counts.count(.head) == 7)
     }
 
     @Test func aLostAnswerToACompletionIsRecognized() async throws {

@@ -20,6 +20,10 @@ struct ServerCommand: CommandImplementation {
         // What restores have left that were killed with an earlier server.
         let sweeping = Task {
             guard !environment.configuration.restore.keepTempFiles else { return }
+            // A server may be up before its store is.
+            try? await withRetries(RetryPolicy(attempts: 100, maximumDelay: .seconds(30))) {
+                try await services.checkMilvusBucket()
+            }
             await AbandonedFiles(store: services.stores.milvus, logger: logger).sweep()
         }
         defer { sweeping.cancel() }

@@ -22,21 +22,26 @@ struct Services: Sendable {
     let metadata: MetadataStore
     /// The same for all that was made of one another.
     let limits: LimitSetting
+    /// The same for all that was made of one another.
+    private let contacts: FirstContacts
 
     /// Makes all of it as the configuration says. Sends nothing.
     ///
-    /// - Parameter http: one for the whole process.
+    /// - Parameters:
+    ///   - http: one for the whole process.
+    ///   - contacts: with the stores that are known already.
     init(
         _ configuration: Configuration, logger: Logger, http: any HTTPClient = CurlHTTPClient(),
-        limits: LimitSetting? = nil
+        limits: LimitSetting? = nil, contacts: FirstContacts = FirstContacts()
     ) throws(BackupError) {
         let factory = StoreFactory(
-            http: http, logger: logger.labeled("storage"), stallTimeout: configuration.transfer.stallTimeout)
+            http: http, logger: logger.labeled("storage"), stallTimeout: configuration.transfer.stallTimeout,
+            contacts: contacts)
         self.init(
             configuration, logger: logger, http: http, stores: try StorePair(configuration, factory: factory),
             equipment: try WorkerEquipment(
                 configuration, concurrency: configuration.transfer.concurrency, http: http,
-                logger: logger.labeled("worker")), limits: limits)
+                logger: logger.labeled("worker")), limits: limits, contacts: contacts)
     }
 
     /// - Parameters:
@@ -44,13 +49,14 @@ struct Services: Sendable {
     ///   - stores: these retry.
     init(
         _ configuration: Configuration, logger: Logger, http: any HTTPClient, stores: StorePair,
-        equipment: WorkerEquipment, limits: LimitSetting? = nil
+        equipment: WorkerEquipment, limits: LimitSetting? = nil, contacts: FirstContacts = FirstContacts()
     ) {
         self.configuration = configuration
         self.logger = logger
         self.http = http
         self.stores = stores
         self.equipment = equipment
+        self.contacts = contacts
         self.limits = limits ?? LimitSetting(TransferLimits(configuration.transfer))
         milvus = MilvusClient(
             connection: MilvusConnection(configuration.milvus), http: http, logger: logger.labeled("milvus"),
@@ -78,7 +84,7 @@ struct Services: Sendable {
     func changed(_ change: (inout Configuration) -> Void) throws -> Services {
         var configuration = configuration
         change(&configuration)
-        return try Services(configuration, logger: logger, http: http, limits: limits)
+        return try Services(configuration, logger: logger, http: http, limits: limits, contacts: contacts)
     }
 
     // MARK: Is everything there?

@@ -9,23 +9,27 @@ package struct StoreFactory: Sendable {
     private let logger: Logger
     private let stallTimeout: Duration
     private let retryPolicy: RetryPolicy?
+    private let contacts: FirstContacts
     private let environment: [String: String]
 
     /// - Parameters:
     ///   - stallTimeout: a request that moves no byte for so long fails (`transfer.stallTimeoutSeconds`).
     ///   - retryPolicy: how calls are made again; nil for stores whose user does that himself.
+    ///   - contacts: with the servers that are known already.
     ///   - environment: where `auth.type` `iam` and `default` look.
     package init(
         http: any HTTPClient,
         logger: Logger = .silent,
         stallTimeout: Duration = .seconds(60),
         retryPolicy: RetryPolicy? = .standard,
+        contacts: FirstContacts = FirstContacts(),
         environment: [String: String] = processEnvironment()
     ) {
         self.http = http
         self.logger = logger
         self.stallTimeout = stallTimeout
         self.retryPolicy = retryPolicy
+        self.contacts = contacts
         self.environment = environment
     }
 
@@ -42,7 +46,8 @@ package struct StoreFactory: Sendable {
     ) throws(BackupError) -> any ObjectStore {
         let store = try makePlainStore(settings, lookup)
         guard let retryPolicy else { return store }
-        return RetryingObjectStore(store, policy: retryPolicy, logger: logger)
+        return RetryingObjectStore(
+            store, policy: retryPolicy, contact: contacts.contact(with: store.identity), logger: logger)
     }
 
     private func makePlainStore(

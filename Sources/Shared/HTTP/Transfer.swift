@@ -249,7 +249,7 @@ final class Transfer {
         let isConnecting = requestSize == 0 && received == 0
         // libcurl minds the time to connect, but not while a request waits for another one's connection.
         if isConnecting && now - started >= request.connectTimeout + .seconds(2) {
-            return timedOut("no connection within \(request.connectTimeout.text)")
+            return .noConnection("\(submission.origin): no connection within \(request.connectTimeout.text)")
         }
         let isStalled = stallClock.isStalled(
             at: now, moved: received + requestSize + handle.uploadedBytes,

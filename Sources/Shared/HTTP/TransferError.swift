@@ -30,7 +30,7 @@ func transferError(
         return unavailable("cannot connect to \(origin): \(reason)")
     case CURLE_OPERATION_TIMEDOUT:
         let limit = submission.request.connectTimeout.text
-        return BackupError(.timedOut, "cannot connect to \(origin) within \(limit)", isRetryable: true)
+        return .noConnection("cannot connect to \(origin) within \(limit)")
     case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
         CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_ENGINE_NOTFOUND, CURLE_SSL_ENGINE_SETFAILED:
         return tlsError(code, submission, handle?.errorMessage ?? "", certificateFile ?? "")

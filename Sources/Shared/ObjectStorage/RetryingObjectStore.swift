@@ -6,16 +6,19 @@ import Support
 /// first byte. A store that has never answered is given up sooner.
 package struct RetryingObjectStore: ObjectStore {
     package let base: any ObjectStore
+    private let policy: RetryPolicy
     private let contact: FirstContact
     private let clock: any Clock<Duration>
     private let logger: Logger
 
+    /// - Parameter contact: that with the server behind this store; stores of one server share it.
     package init(
-        _ base: any ObjectStore, policy: RetryPolicy = .standard, logger: Logger = .silent,
-        clock: any Clock<Duration> = ContinuousClock()
+        _ base: any ObjectStore, policy: RetryPolicy = .standard, contact: FirstContact = FirstContact(),
+        logger: Logger = .silent, clock: any Clock<Duration> = ContinuousClock()
     ) {
         self.base = base
-        contact = FirstContact(policy: policy)
+        self.policy = policy
+        self.contact = contact
         self.clock = clock
         self.logger = logger
     }
@@ -36,7 +39,7 @@ package struct RetryingObjectStore: ObjectStore {
                         ["call": call, "subject": subject, "attempt": attempt, "error": error.message])
                 },
                 pause: { error, attempt in
-                    contact.delay(beforeAttempt: attempt, after: error, jitter: .random(in: 0..<1))
+                    contact.delay(beforeAttempt: attempt, after: error, jitter: .random(in: 0..<1), policy: policy)
                 }, operation)
             contact.succeeded()
             return result

@@ -90,3 +90,16 @@ package struct BackupError: Error, Sendable, CustomStringConvertible {
         }
     }
 }
+
+// MARK: Nobody there
+
+extension BackupError {
+    private struct NoConnection: Error {}
+
+    /// A connection that was not there in time: other than an answer that was not, it may be that nobody is there at all.
+    package static func noConnection(_ message: String) -> BackupError {
+        BackupError(.timedOut, message, cause: NoConnection(), isRetryable: true)
+    }
+
+    package var isNoConnection: Bool { cause is NoConnection }
+}

@@ -5,21 +5,21 @@ package struct RetryPolicy: Sendable, Hashable {
     package var initialDelay: Duration
     package var maximumDelay: Duration
     package var multiplier: Double
-    /// Whether what was not answered in time is tried again. For a first word with somebody waiting once is long enough.
-    package var repeatsTimeouts: Bool
+    /// Whether a connection that was not there in time is tried again. For a first word with somebody once is long enough.
+    package var repeatsConnecting: Bool
 
     package init(
         attempts: Int = 10,
         initialDelay: Duration = .milliseconds(200),
         maximumDelay: Duration = .seconds(3),
         multiplier: Double = 2,
-        repeatsTimeouts: Bool = true
+        repeatsConnecting: Bool = true
     ) {
         self.attempts = attempts
         self.initialDelay = initialDelay
         self.maximumDelay = maximumDelay
         self.multiplier = multiplier
-        self.repeatsTimeouts = repeatsTimeouts
+        self.repeatsConnecting = repeatsConnecting
     }
 
     /// Ten tries, 200 ms doubling up to 3 s: what the original does (reference, retry policy).
@@ -29,7 +29,7 @@ package struct RetryPolicy: Sendable, Hashable {
     ///
     /// - Parameter jitter: a number in 0..<1; the pause lies between half of its nominal length and its whole.
     package func delay(beforeAttempt attempt: Int, after error: BackupError, jitter: Double) -> Duration? {
-        guard error.isRetryable, attempt <= attempts, repeatsTimeouts || error.code != .timedOut else { return nil }
+        guard error.isRetryable, attempt <= attempts, repeatsConnecting || !error.isNoConnection else { return nil }
         var nominal = initialDelay
         for _ in 2..<max(attempt, 2) where nominal < maximumDelay { nominal = nominal * multiplier }
         nominal = min(nominal, maximumDelay)

@@ -116,8 +116,7 @@ final class Exchange: ConnectionUser {
     func checkConnecting(at now: ContinuousClock.Instant) {
         guard !isClosed, connection != nil, !isOpen, connectClock.isOver(at: now) else { return }
         leaveAddress(
-            because: BackupError(
-                .timedOut, "cannot connect to \(peer.origin) within \(connectClock.limit.text)", isRetryable: true))
+            because: .noConnection("cannot connect to \(peer.origin) within \(connectClock.limit.text)"))
     }
 
     private func leaveAddress(because failure: BackupError) {

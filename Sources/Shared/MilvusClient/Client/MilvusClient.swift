@@ -195,7 +195,8 @@ extension RetryPolicy {
         attempts: 6, initialDelay: .milliseconds(60), maximumDelay: .seconds(15), multiplier: 3)
     /// The first call of all.
     static let connecting = RetryPolicy(
-        attempts: 3, initialDelay: .milliseconds(60), maximumDelay: .seconds(1), multiplier: 3, repeatsTimeouts: false)
+        attempts: 3, initialDelay: .milliseconds(60), maximumDelay: .seconds(1), multiplier: 3, repeatsConnecting: false
+    )
     /// Calls whose repetition might do something twice.
     static let once = RetryPolicy(attempts: 1)
 }

@@ -78,7 +78,7 @@ struct MilvusErrors: Sendable {
         case .unavailable:
             failure.message = "cannot reach Milvus at \(connection.endpoint): \(reason)"
             failure.hint = hint(reason, failure.hint)
-        case .timedOut where failure.message.hasPrefix("cannot connect"):
+        case .timedOut where failure.isNoConnection:
             failure.message = "cannot reach Milvus at \(connection.endpoint) \(reason)"
             failure.hint = hint(reason, failure.hint)
         case .timedOut:
